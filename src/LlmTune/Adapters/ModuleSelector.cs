@@ -1,0 +1,65 @@
+using System.Text.RegularExpressions;
+
+namespace LlmTune.Adapters;
+
+/// <summary>
+/// Which modules a setting names, by PEFT's rules: a list matches whole names or suffixes after a dot, a text is a regular
+/// expression over the whole name, <c>all-linear</c> takes every linear layer but the output head.
+/// </summary>
+public abstract record ModuleSelector
+{
+    /// <summary>The word for every linear layer but the output head, in any case.</summary>
+    public const string AllLinearWord = "all-linear";
+
+    public static ModuleSelector AllLinear { get; } = new Everything();
+
+    public static ModuleSelector Names(params IEnumerable<string> names) => new NameList([.. names]);
+
+    /// <exception cref="RequestException">Not a regular expression.</exception>
+    public static ModuleSelector Parse(string text)
+    {
+        if (text.Equals(AllLinearWord, StringComparison.OrdinalIgnoreCase)) return AllLinear;
+        try
+        {
+            return new Pattern(text, new Regex($"^(?:{text})$", RegexOptions.CultureInvariant));
+        }
+        catch (ArgumentException e)
+        {
+            throw new RequestException($"'{text}' is not a regular expression ({e.Message}); a list of names is written [q_proj, v_proj]");
+        }
+    }
+
+    /// <param name="module">Full name of a module, as <c>model.layers.0.self_attn.q_proj</c>.</param>
+    /// <param name="isHead">Whether it is the output head.</param>
+    public abstract bool Matches(string module, bool isHead);
+
+    /// <summary>Whether the module is taken by its full name, so that no restriction to layers applies to it.</summary>
+    public virtual bool NamesExactly(string module) => false;
+
+    private sealed record Everything : ModuleSelector
+    {
+        public override bool Matches(string module, bool isHead) => !isHead;
+        public override string ToString() => AllLinearWord;
+    }
+
+    /// <summary>A list, compared by its members.</summary>
+    public sealed record NameList(IReadOnlyList<string> Items) : ModuleSelector
+    {
+        public override bool Matches(string module, bool isHead) =>
+            Items.Any(name => module == name || module.EndsWith("." + name, StringComparison.Ordinal));
+
+        public override bool NamesExactly(string module) => Items.Contains(module);
+        public bool Equals(NameList? other) => other is not null && Items.SequenceEqual(other.Items);
+        public override int GetHashCode() => Items.Count;
+        public override string ToString() => $"[{string.Join(", ", Items)}]";
+    }
+
+    /// <summary>A regular expression over the whole name.</summary>
+    public sealed record Pattern(string Text, Regex Expression) : ModuleSelector
+    {
+        public override bool Matches(string module, bool isHead) => Expression.IsMatch(module);
+        public bool Equals(Pattern? other) => Text == other?.Text;
+        public override int GetHashCode() => Text.GetHashCode(StringComparison.Ordinal);
+        public override string ToString() => Text;
+    }
+}

@@ -1,0 +1,68 @@
+namespace LlmTune.Data;
+
+/// <summary>
+/// The documents of one micro-batch laid end to end, without padding: T tokens, N documents, S supervised positions.
+/// Labels are aligned to the positions that predict them, so nothing downstream shifts.
+/// </summary>
+public sealed record TokenBatch
+{
+    /// <summary>(T) token ids.</summary>
+    public required int[] Ids { get; init; }
+
+    /// <summary>(T) positions, from 0 in each document.</summary>
+    public required int[] Positions { get; init; }
+
+    /// <summary>(N + 1) where documents begin, and T.</summary>
+    public required int[] Bounds { get; init; }
+
+    /// <summary>(S) positions in the batch whose next token is trained on, ascending.</summary>
+    public required int[] Predicting { get; init; }
+
+    /// <summary>(S) the token that each of them has to predict.</summary>
+    public required int[] Targets { get; init; }
+
+    /// <summary>(N) identities of the documents.</summary>
+    public required ulong[] Keys { get; init; }
+
+    /// <summary>(N) source of each document.</summary>
+    public required int[] Sources { get; init; }
+
+    public int Tokens => Ids.Length;
+
+    public int Documents => Keys.Length;
+
+    public int Supervised => Targets.Length;
+
+    /// <summary>Lays documents end to end; empty ones are left out.</summary>
+    public static TokenBatch Of(IEnumerable<Document> documents)
+    {
+        List<int> ids = [], positions = [], bounds = [0], predicting = [], targets = [], sources = [];
+        List<ulong> keys = [];
+        foreach (var document in documents)
+        {
+            if (document.Length == 0) continue;
+            var start = ids.Count;
+            ids.AddRange(document.Ids);
+            positions.AddRange(Enumerable.Range(0, document.Length));
+            for (var t = 1; t < document.Length; t++)
+            {
+                if (!document.Trained[t]) continue;
+                predicting.Add(start + t - 1);
+                targets.Add(document.Ids[t]);
+            }
+            bounds.Add(ids.Count);
+            keys.Add(document.Key);
+            sources.Add(document.Source);
+        }
+        return new TokenBatch
+        {
+            Ids = [.. ids],
+            Positions = [.. positions],
+            Bounds = [.. bounds],
+            Predicting = [.. predicting],
+            Targets = [.. targets],
+            Keys = [.. keys],
+            Sources = [.. sources],
+        };
+    }
+}

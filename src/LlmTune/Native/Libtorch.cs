@@ -1,0 +1,159 @@
+using System.Runtime.InteropServices;
+
+namespace LlmTune.Native;
+
+/// <summary>
+/// Loads libtorch by absolute path before TorchSharp is touched: from <c>LLMTUNE_LIBTORCH</c> if set, else from the files the
+/// executable carries. Two copies of libtorch in one process abort it, so a build that carries one refuses the variable.
+/// </summary>
+public static class Libtorch
+{
+    public const string Variable = "LLMTUNE_LIBTORCH";
+
+    /// <summary>LibTorchSharp reads TensorImpl's fields inline; their offsets are the same from 2.10 to 2.12 and moved in 2.13.</summary>
+    private static readonly Version Oldest = new(2, 10), Newest = new(2, 12);
+
+    private static readonly Lock Gate = new();
+    private static LibtorchInfo? _info;
+
+    /// <summary>What was loaded; null before <see cref="Load"/>.</summary>
+    public static LibtorchInfo? Info => _info;
+
+    /// <summary>Loads the native libraries once; later calls return what the first one found.</summary>
+    /// <exception cref="RequestException">Nothing to load, a folder of a wrong version, or a folder given to a build that carries its own.</exception>
+    public static LibtorchInfo Load()
+    {
+        lock (Gate)
+            return _info ??= LoadOnce(Environment.GetEnvironmentVariable(Variable));
+    }
+
+    private static LibtorchInfo LoadOnce(string? folder)
+    {
+        var packaged = Find(FileName("torch_cpu"));
+        if (!string.IsNullOrEmpty(folder))
+        {
+            if (packaged is not null) throw new RequestException(RefusalOfSecondCopy(folder, packaged));
+            folder = CheckedFolder(folder);
+        }
+        else if (packaged is not null)
+        {
+            folder = Path.GetDirectoryName(packaged)!;
+        }
+        else
+        {
+            throw new RequestException(
+                $"this build carries no libtorch (TorchBackend=none) and {Variable} is not set; set it to the lib folder of a PyTorch "
+                + $"{Oldest} to {Newest} installation (…/site-packages/torch/lib), or build with -p:TorchBackend=cpu");
+        }
+
+        // The caching allocator fragments badly under sequences of changing length; this must be in libc's environment before libtorch loads.
+        NativeEnvironment.SetDefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True");
+
+        var version = LoadTorch(folder);
+        var torchSharp = Find(FileName("LibTorchSharp"))
+            ?? throw new RequestException($"{FileName("LibTorchSharp")} is not beside the program in {AppContext.BaseDirectory}; build or publish again");
+        var weakened = OperatingSystem.IsLinux() && LoadTorchSharp(torchSharp);
+        return new LibtorchInfo(folder, version, packaged is not null, weakened);
+    }
+
+    internal static string RefusalOfSecondCopy(string folder, string packaged) =>
+        $"{Variable} is set to {folder}, but this build carries its own libtorch ({packaged}), and two copies in one process abort it; "
+        + $"unset the variable, or build without one: dotnet build -c Release -p:TorchBackend=none";
+
+    private static string CheckedFolder(string folder)
+    {
+        var full = Path.GetFullPath(folder);
+        if (!File.Exists(Path.Combine(full, FileName("torch_cpu"))) && File.Exists(Path.Combine(full, "lib", FileName("torch_cpu"))))
+            full = Path.Combine(full, "lib");
+        if (!File.Exists(Path.Combine(full, FileName("torch_cpu"))))
+            throw new RequestException($"{Variable} is set to {folder}, which has no {FileName("torch_cpu")}; it must be the lib folder of libtorch or PyTorch (…/site-packages/torch/lib)");
+        // version.py lies beside lib in a PyTorch installation, build-version in a libtorch archive.
+        var parent = Path.GetDirectoryName(full)!;
+        foreach (var file in new[] { Path.Combine(parent, "version.py"), Path.Combine(parent, "build-version") })
+        {
+            if (File.Exists(file) && FirstVersion(File.ReadAllText(file)) is { } version)
+                CheckVersion(version, full);
+        }
+        return full;
+    }
+
+    internal static Version? FirstVersion(string text)
+    {
+        var match = System.Text.RegularExpressions.Regex.Match(text, @"\b(\d+)\.(\d+)\.(\d+)");
+        return match.Success ? Version.Parse(match.Value) : null;
+    }
+
+    internal static void CheckVersion(Version version, string folder)
+    {
+        if (new Version(version.Major, version.Minor) is var minor && (minor < Oldest || minor > Newest))
+            throw new RequestException(
+                $"{folder} is PyTorch {version}; LlmTune works with {Oldest} to {Newest} "
+                + "(TorchSharp's native part reads tensors by the memory layout of these versions); install one of them and set "
+                + $"{Variable} to its lib folder, or build with -p:TorchBackend=cpu");
+    }
+
+    private static Version LoadTorch(string folder)
+    {
+        foreach (var gomp in Directory.EnumerateFiles(folder, "libgomp*.so*")) NativeLibrary.TryLoad(gomp, out _);
+        LoadFile(folder, "c10");
+        var cpu = LoadFile(folder, "torch_cpu");
+        var version = AbiVersion(cpu);
+        CheckVersion(version, folder);
+        // libtorch_cuda must be there before anything asks about CUDA, else CUDA stays off for the process.
+        if (File.Exists(Path.Combine(folder, FileName("torch_cuda"))))
+        {
+            LoadFile(folder, "c10_cuda");
+            LoadFile(folder, "torch_cuda");
+        }
+        LoadFile(folder, "torch");
+        return version;
+    }
+
+    private static nint LoadFile(string folder, string name)
+    {
+        var path = Path.Combine(folder, FileName(name));
+        try
+        {
+            return NativeLibrary.Load(path);
+        }
+        catch (DllNotFoundException e)
+        {
+            throw new RequestException($"cannot load {path}: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    private static unsafe Version AbiVersion(nint library)
+    {
+        if (!NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out var function)) return new Version(0, 0);
+        var packed = ((delegate* unmanaged<ulong>)function)();
+        return new Version((int)(packed >> 56), (int)(packed >> 48 & 0xFF), (int)(packed >> 40 & 0xFF));
+    }
+
+    /// <summary>True if the library had to be loaded from a copy that tolerates an older libstdc++.</summary>
+    private static bool LoadTorchSharp(string path)
+    {
+        if (NativeLibrary.TryLoad(path, out _)) return false;
+        var copy = WeakenedLibrary.Make(path);
+        NativeLibrary.Load(copy);   // TorchSharp's own load then finds it by its SONAME
+        return true;
+    }
+
+    internal static string FileName(string name) =>
+        OperatingSystem.IsWindows() ? $"{name}.dll" : OperatingSystem.IsMacOS() ? $"lib{name}.dylib" : $"lib{name}.so";
+
+    /// <summary>A native file that the executable carries: beside it (published for one platform) or under runtimes/.</summary>
+    private static string? Find(string file)
+    {
+        var rid = (OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")
+            + (RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "-arm64" : "-x64");
+        string[] places = [AppContext.BaseDirectory, Path.Combine(AppContext.BaseDirectory, "runtimes", rid, "native")];
+        return places.Select(place => Path.Combine(place, file)).FirstOrDefault(File.Exists);
+    }
+}
+
+/// <summary>Which libtorch is loaded.</summary>
+/// <param name="Folder">Where it was loaded from.</param>
+/// <param name="Version">Its own version.</param>
+/// <param name="Packaged">True if the executable carries it, false if <see cref="Libtorch.Variable"/> names it.</param>
+/// <param name="Weakened">True if LibTorchSharp was loaded from a copy made for an older libstdc++.</param>
+public sealed record LibtorchInfo(string Folder, Version Version, bool Packaged, bool Weakened);
