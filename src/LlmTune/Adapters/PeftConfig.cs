@@ -1,0 +1,162 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace LlmTune.Adapters;
+
+/// <summary>adapter_config.json of a PEFT folder.</summary>
+public static class PeftConfig
+{
+    public const string FileName = "adapter_config.json";
+
+    /// <summary>Keys whose other values are not built: what they must be.</summary>
+    private static readonly Dictionary<string, JsonNode?[]> Fixed = new(StringComparer.Ordinal)
+    {
+        ["bias"] = ["none"],
+        ["use_dora"] = [false],
+        ["lora_bias"] = [false],
+        ["fan_in_fan_out"] = [false],
+        ["modules_to_save"] = [],
+        ["trainable_token_indices"] = [],
+        ["target_parameters"] = [],
+        ["layer_replication"] = [],
+        ["use_qalora"] = [false],
+        ["use_bdlora"] = [false],
+        ["alora_invocation_tokens"] = [],
+        ["arrow_config"] = [],
+        ["ensure_weight_tying"] = [false],
+        ["megatron_config"] = [],
+        ["kasa_config"] = [],
+        ["velora_config"] = [],
+        ["monteclora_config"] = [],
+    };
+
+    /// <summary>Keys that say how the adapter came to be and do not change what it computes.</summary>
+    private static readonly HashSet<string> Ignored = new(StringComparer.Ordinal)
+    {
+        "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "inference_mode", "init_lora_weights", "loftq_config",
+        "lora_ga_config", "megatron_core", "peft_version", "qalora_group_size", "revision", "task_type", "peft_type", "runtime_config",
+        "enable_lora", "merge_weights",
+    };
+
+    /// <exception cref="RequestException">Missing, damaged, of another method, or with an option that is not built; all complaints at once.</exception>
+    public static LoraPlan Read(string folder)
+    {
+        var file = Path.Combine(folder, FileName);
+        if (!File.Exists(file)) throw new RequestException($"{FileName} is missing in {folder}; a PEFT folder holds {FileName} and adapter_model.safetensors");
+        JsonObject config;
+        try
+        {
+            config = JsonNode.Parse(File.ReadAllBytes(file)) as JsonObject ?? throw new RequestException($"{file} is not JSON of an object");
+        }
+        catch (JsonException e)
+        {
+            throw new RequestException($"{file}:{e.LineNumber + 1}: {FileName} is not JSON: {e.Message}", e);
+        }
+        return Read(config, file);
+    }
+
+    /// <param name="file">For messages.</param>
+    public static LoraPlan Read(JsonObject config, string file)
+    {
+        var type = Text(config["peft_type"]);
+        if (type is null || !type.Equals("LORA", StringComparison.OrdinalIgnoreCase))
+            throw new UnsupportedAdapterException(type is null ? $"{file}: peft_type is missing" : $"{file}: unknown peft_type {type}; LORA is built");
+
+        var problems = new List<string>();
+        foreach (var (key, value) in config)
+        {
+            if (Fixed.TryGetValue(key, out var allowed))
+            {
+                if (!IsEmpty(value) && !allowed.Any(a => JsonNode.DeepEquals(a, value)))
+                    problems.Add($"{key} {value!.ToJsonString()} is not built");
+            }
+            else if (!Ignored.Contains(key) && !Known.Contains(key))
+            {
+                problems.Add($"unknown key {key}");
+            }
+        }
+        if (Text(config["init_lora_weights"]) is { } init && init.StartsWith("pissa", StringComparison.OrdinalIgnoreCase) | init.Equals("olora", StringComparison.OrdinalIgnoreCase))
+            problems.Add($"init_lora_weights {init}: the adapter goes with a changed base; save it with path_initial_model_for_weight_conversion");
+        var rank = Number(config["r"]) ?? 8;
+        if (rank < 1 || rank != Math.Floor(rank)) problems.Add($"r is {rank.ToString(CultureInfo.InvariantCulture)}, expected a whole number of at least 1");
+        if (problems.Count > 0) throw new UnsupportedAdapterException($"{file}: {string.Join("; ", problems)}");
+
+        return new LoraPlan
+        {
+            Rank = (int)rank,
+            Alpha = Number(config["lora_alpha"]) ?? 8,
+            Dropout = Number(config["lora_dropout"]) ?? 0,
+            Targets = Selector(config["target_modules"]) ?? ModuleSelector.Names("q_proj", "v_proj"),
+            Excluded = Selector(config["exclude_modules"]),
+            UseRsLora = config["use_rslora"]?.GetValueKind() == JsonValueKind.True,
+            Layers = config["layers_to_transform"] switch
+            {
+                null => null,
+                JsonArray list => [.. list.Select(item => item!.GetValue<int>())],
+                var one => [one.GetValue<int>()],
+            },
+            LayersPattern = config["layers_pattern"] switch
+            {
+                null => [],
+                JsonArray list => [.. list.Select(item => item!.GetValue<string>())],
+                var one => [one.GetValue<string>()],
+            },
+            RankPattern = [.. Pairs(config["rank_pattern"]).Select(pair => (pair.Key, pair.Value!.GetValue<int>()))],
+            AlphaPattern = [.. Pairs(config["alpha_pattern"]).Select(pair => (pair.Key, Number(pair.Value)!.Value))],
+        };
+    }
+
+    /// <summary>The file that PEFT reads.</summary>
+    public static JsonObject Write(LoraPlan plan, string? baseModel) => new()
+    {
+        ["peft_type"] = "LORA",
+        ["task_type"] = "CAUSAL_LM",
+        ["base_model_name_or_path"] = baseModel,
+        ["inference_mode"] = true,
+        ["r"] = plan.Rank,
+        ["lora_alpha"] = plan.Alpha == Math.Floor(plan.Alpha) ? (long)plan.Alpha : plan.Alpha,
+        ["lora_dropout"] = plan.Dropout,
+        ["target_modules"] = Node(plan.Targets),
+        ["exclude_modules"] = plan.Excluded is null ? null : Node(plan.Excluded),
+        ["use_rslora"] = plan.UseRsLora,
+        ["bias"] = "none",
+        ["fan_in_fan_out"] = false,
+        ["init_lora_weights"] = true,
+        ["layers_to_transform"] = plan.Layers is null ? null : new JsonArray([.. plan.Layers.Select(layer => JsonValue.Create(layer))]),
+        ["layers_pattern"] = plan.LayersPattern.Count == 0 ? null : new JsonArray([.. plan.LayersPattern.Select(p => JsonValue.Create(p))]),
+        ["rank_pattern"] = new JsonObject(plan.RankPattern.Select(p => KeyValuePair.Create(p.Pattern, (JsonNode?)p.Rank))),
+        ["alpha_pattern"] = new JsonObject(plan.AlphaPattern.Select(p => KeyValuePair.Create(p.Pattern, (JsonNode?)p.Alpha))),
+        ["modules_to_save"] = null,
+        ["use_dora"] = false,
+        ["lora_bias"] = false,
+    };
+
+    private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
+    {
+        "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "layers_to_transform", "layers_pattern",
+        "rank_pattern", "alpha_pattern",
+    };
+
+    private static JsonNode Node(ModuleSelector selector) => selector is ModuleSelector.NameList list
+        ? new JsonArray([.. list.Items.Select(item => JsonValue.Create(item))])
+        : JsonValue.Create(selector.ToString())!;
+
+    private static ModuleSelector? Selector(JsonNode? node) => node switch
+    {
+        null => null,
+        JsonArray list => ModuleSelector.Names(list.Select(item => item!.GetValue<string>())),
+        var one => ModuleSelector.Parse(one.GetValue<string>()),
+    };
+
+    private static bool IsEmpty(JsonNode? node) => node is null or JsonArray { Count: 0 } or JsonObject { Count: 0 };
+
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Pairs(JsonNode? node) => node as JsonObject ?? [];
+
+    private static string? Text(JsonNode? node) => node?.GetValueKind() == JsonValueKind.String ? node.GetValue<string>() : null;
+
+    private static double? Number(JsonNode? node) => node?.GetValueKind() == JsonValueKind.Number ? double.Parse(node.ToJsonString(), CultureInfo.InvariantCulture) : null;
+}
+
+/// <summary>An adapter, or an option of one, that is not built; the message names it.</summary>
+public sealed class UnsupportedAdapterException(string message) : RequestException(message);

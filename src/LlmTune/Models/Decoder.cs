@@ -1,0 +1,96 @@
+using LlmTune.Layers;
+using LlmTune.Quantization;
+
+namespace LlmTune.Models;
+
+/// <summary>
+/// A causal language model: embedding, blocks, last norm, head. Hidden states are (T, D) of documents laid end to end; the
+/// context of the pass says where each begins.
+/// </summary>
+public sealed class Decoder : IDisposable
+{
+    private const string Body = "model", HeadName = "lm_head";
+
+    public Decoder(ModelSpec spec, WeightSource source)
+    {
+        Spec = spec;
+        Device = source.Device;
+        Type = source.Type;
+        Embedding = new Embedding(source, $"{Body}.embed_tokens", spec.Vocabulary, spec.Width);
+        Blocks = [.. spec.Blocks.Select((block, index) => new Block(source, $"{Body}.layers.{index}", block, index, spec.Width))];
+        Norm = new RmsNorm(source, $"{Body}.norm", spec.Width, spec.NormEpsilon);
+        Head = spec.TiedHead
+            ? new Projection(HeadName, new DenseWeight(Embedding.Weight), isHead: true)
+            : Projection.Head(source, HeadName, spec.Width, spec.Vocabulary);
+    }
+
+    public ModelSpec Spec { get; }
+
+    /// <summary>What the tensors' memory hangs on: the mapped files; disposed with the model.</summary>
+    public FolderWeights? Backing { private get; init; }
+
+    public Device Device { get; }
+
+    /// <summary>The type that it computes in.</summary>
+    public ScalarType Type { get; }
+
+    public Embedding Embedding { get; }
+
+    public IReadOnlyList<Block> Blocks { get; }
+
+    public RmsNorm Norm { get; }
+
+    public Projection Head { get; }
+
+    /// <summary>Every tensor that it owns, each once.</summary>
+    public IEnumerable<ModelTensor> Tensors =>
+        [Embedding.Weight, .. Blocks.SelectMany(block => block.Tensors), Norm.Weight, .. Head.Tensors];
+
+    /// <summary>Every linear layer, the head last.</summary>
+    public IEnumerable<LinearPart> Linears =>
+        Blocks.SelectMany(block => block.Projections).Append(Head).SelectMany(projection => projection.Parts);
+
+    /// <summary>A context for documents laid end to end.</summary>
+    /// <param name="positions">(T).</param>
+    /// <param name="bounds">(N + 1).</param>
+    public PackedContext Packed(IReadOnlyList<int> positions, IReadOnlyList<int> bounds) => new(positions, bounds, Device, Type);
+
+    /// <summary>(T) ids → (T, D), before the last norm.</summary>
+    public Tensor Forward(Tensor ids, Pass pass)
+    {
+        var hidden = Embedding.Forward(ids);
+        foreach (var block in Blocks) hidden = block.Forward(hidden, pass);
+        return hidden;
+    }
+
+    /// <summary>(S, D) before the last norm → (S, V) in the model's type.</summary>
+    public Tensor Logits(Tensor hidden, Pass pass) => Head.Forward(Norm.Forward(hidden), pass)[0];
+
+    /// <summary>Names and shapes of the tensors that a model of this shape has, without building it.</summary>
+    public static IReadOnlyList<(string Name, long[] Shape)> TensorShapes(ModelSpec spec)
+    {
+        var recorder = new ShapeRecorder();
+        using var decoder = new Decoder(spec, recorder);
+        return recorder.Taken;
+    }
+
+    public void Dispose()
+    {
+        Embedding.Dispose();
+        foreach (var block in Blocks) block.Dispose();
+        Norm.Dispose();
+        Head.Dispose();
+        Backing?.Dispose();
+    }
+
+    private sealed class ShapeRecorder() : WeightSource(META, ScalarType.Float32, _ => false)
+    {
+        public List<(string Name, long[] Shape)> Taken { get; } = [];
+
+        protected override Tensor Fetch(IReadOnlyList<(string Name, long[] Shape)> parts, bool writable)
+        {
+            Taken.AddRange(parts);
+            return empty(Joined(parts), Type, Device);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+namespace LlmTune.Models;
+
+/// <summary>A model in Hugging Face's form: config.json, safetensors, tokenizer files.</summary>
+public sealed class ModelFolder
+{
+    private ModelFolder(string path, ModelSpec spec, string name)
+    {
+        Path = path;
+        Spec = spec;
+        Name = name;
+    }
+
+    public string Path { get; }
+
+    /// <summary>What the user called it: a path, or a hub id.</summary>
+    public string Name { get; }
+
+    public ModelSpec Spec { get; }
+
+    /// <summary>Reads the config of a folder, or of a hub id in the local Hugging Face cache.</summary>
+    /// <exception cref="RequestException">Not found, damaged, or of a kind that is not built.</exception>
+    public static ModelFolder Open(string pathOrId)
+    {
+        var path = HubCache.Resolve(pathOrId);
+        return new ModelFolder(path, FamilyTable.Read(ConfigJson.Read(System.IO.Path.Combine(path, "config.json"))), pathOrId);
+    }
+
+    /// <summary>
+    /// The type to compute in if none is asked for: bfloat16 where the GPU has it, else float32 (a CPU multiplies bfloat16 several
+    /// times slower).
+    /// </summary>
+    public static ScalarType DefaultType(Device device) =>
+        device.type == DeviceType.CUDA ? ScalarType.BFloat16 : ScalarType.Float32;
+
+    /// <summary>Builds the model on its device.</summary>
+    /// <param name="trainable">Which tensors receive gradients, by their names in the folder.</param>
+    public Decoder Load(Device device, ScalarType type, Func<string, bool>? trainable = null)
+    {
+        var weights = new FolderWeights(Path, device, type, trainable ?? (_ => false));
+        Decoder? decoder = null;
+        try
+        {
+            using (no_grad()) decoder = new Decoder(Spec, weights) { Backing = weights };
+            weights.Finish(Spec.TiedHead);
+            return decoder;
+        }
+        catch
+        {
+            decoder?.Dispose();
+            weights.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using LlmTune.Native;
+
+namespace LlmTune.Training;
+
+/// <summary>
+/// AdamW (arXiv:1711.05101 algorithm 2, as torch.optim.AdamW has it): p ← p − lr·λ·p, then p ← p − lr · m̂ / (√v̂ + ε) with
+/// m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ). State is float32, one fused operation a group.
+/// </summary>
+public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, double beta2, double epsilon)
+{
+    public IReadOnlyList<FlatParameters> Groups { get; } = groups;
+
+    /// <summary>Updates made so far: t.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>
+    /// √Σ g² over all gradients; if it is above <paramref name="maxNorm"/> (and that above 0) they are multiplied by
+    /// maxNorm / (norm + 1e-6), as torch's clip_grad_norm_ does.
+    /// </summary>
+    /// <returns>The norm before clipping, a float32 scalar on the device.</returns>
+    public Tensor Clip(double maxNorm)
+    {
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var norm = Groups.Count == 1
+            ? Groups[0].Gradients.norm()
+            : stack([.. Groups.Select(group => group.Gradients.norm())]).norm();
+        if (maxNorm > 0)
+        {
+            var factor = (maxNorm / (norm + 1e-6)).clamp_max_(1);
+            foreach (var group in Groups) group.Gradients.mul_(factor);
+        }
+        return norm.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>One update from the gradients, which are then cleared.</summary>
+    public void Step(double learningRate)
+    {
+        using var _ = no_grad();
+        Steps++;
+        foreach (var group in Groups)
+        {
+            Operators.AdamW(
+                group.Values, group.Gradients, group.FirstMoment, group.SecondMoment, Steps, learningRate, beta1, beta2, group.WeightDecay, epsilon);
+            group.Publish();
+            group.Gradients.zero_();
+        }
+    }
+}

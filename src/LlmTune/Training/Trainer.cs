@@ -1,0 +1,58 @@
+using LlmTune.Data;
+using LlmTune.Layers;
+using LlmTune.Models;
+using LlmTune.Objectives;
+
+namespace LlmTune.Training;
+
+/// <summary>What a step gives back.</summary>
+/// <param name="Loss">Σ over trained tokens ÷ their number, before the update.</param>
+/// <param name="GradientNorm">Before clipping.</param>
+/// <param name="Tokens">Tokens computed.</param>
+/// <param name="Supervised">Tokens trained on.</param>
+public sealed record StepResult(double Loss, double GradientNorm, long Tokens, long Supervised);
+
+/// <summary>One optimizer step: micro-batches through the chain, clipping, update.</summary>
+/// <param name="maxGradientNorm">0 switches clipping off.</param>
+/// <param name="recomputed">How many blocks are recomputed in the backward pass.</param>
+/// <param name="seed">What dropout masks are drawn from.</param>
+public sealed class Trainer(Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed)
+{
+    private readonly TokenStatistics _statistics = new(model);
+
+    /// <summary>The loss of a step is Σ ÷ number of trained tokens over all its micro-batches: how it is cut changes nothing.</summary>
+    /// <param name="microBatches">Each with at least one trained token in all.</param>
+    public StepResult Step(IReadOnlyList<TokenBatch> microBatches, double learningRate)
+    {
+        using var scope = NewDisposeScope();
+        var supervised = microBatches.Sum(batch => (long)batch.Supervised);
+        var loss = zeros(1, ScalarType.Float64, model.Device);
+        foreach (var batch in microBatches)
+            if (batch.Supervised > 0) loss.add_(Accumulate(batch, supervised));
+        var norm = optimizer.Clip(maxGradientNorm);
+        optimizer.Step(learningRate);
+        return new StepResult(
+            loss.ToDouble() / supervised, norm.ToDouble(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
+    }
+
+    /// <summary>Adds one micro-batch's gradients; returns −Σ log p, a scalar on the device.</summary>
+    private Tensor Accumulate(TokenBatch batch, long supervisedOfStep)
+    {
+        using var scope = NewDisposeScope();
+        var device = model.Device;
+        using var context = model.Packed(batch.Positions, batch.Bounds);
+        var dropout = new KeyedDropout(Seeds.Derive((ulong)seed, (ulong)optimizer.Steps), batch.Keys, batch.Bounds, device);
+        var pass = new Pass(context, dropout);
+        var chain = new Chain(model, pass, recomputed);
+        var hidden = chain.Forward(Indices(batch.Ids, device));
+        var (logProbabilities, gradient) = _statistics.Backward(
+            hidden, Indices(batch.Predicting, device), Indices(batch.Targets, device),
+            Sft.Coefficients(batch.Supervised, supervisedOfStep, device), pass, chain.NeedsGradient);
+        hidden.Dispose();
+        if (gradient is not null) chain.Backward(gradient);
+        foreach (var group in optimizer.Groups) group.CollectGradients();
+        return logProbabilities.sum(ScalarType.Float64).neg().MoveToOuterDisposeScope();
+    }
+
+    internal static Tensor Indices(int[] values, Device device) => tensor(values, ScalarType.Int32).to(ScalarType.Int64, device);
+}
