@@ -27,6 +27,8 @@ public static class AdapterFolder
         var file = Path.Combine(folder, WeightsName);
         if (!File.Exists(file)) throw new RequestException($"{WeightsName} is missing in {folder}; a PEFT folder holds {PeftConfig.FileName} and {WeightsName}");
         using var stored = SafetensorsFile.Open(file);
+        if (stored.Tensors.Keys.FirstOrDefault(key => key.Contains(".lora_embedding_", StringComparison.Ordinal)) is { } embedding)
+            throw new UnsupportedAdapterException($"{file}: {embedding}: LoRA on an embedding is not built");
         IReadOnlyList<LoraTarget> targets;
         try
         {

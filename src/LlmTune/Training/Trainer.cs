@@ -16,7 +16,9 @@ public sealed record StepResult(double Loss, double GradientNorm, long Tokens, l
 /// <param name="maxGradientNorm">0 switches clipping off.</param>
 /// <param name="recomputed">How many blocks are recomputed in the backward pass.</param>
 /// <param name="seed">What dropout masks are drawn from.</param>
-public sealed class Trainer(Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed)
+/// <param name="context">The surroundings of attention for a batch; null: documents that do not see each other.</param>
+public sealed class Trainer(
+    Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed, Func<TokenBatch, AttentionContext>? context = null)
 {
     private readonly TokenStatistics _statistics = new(model);
 
@@ -40,9 +42,10 @@ public sealed class Trainer(Decoder model, AdamW optimizer, double maxGradientNo
     {
         using var scope = NewDisposeScope();
         var device = model.Device;
-        using var context = model.Packed(batch.Positions, batch.Bounds);
+        var attention = context?.Invoke(batch) ?? model.Packed(batch.Positions, batch.Bounds);
+        using var _ = attention as IDisposable;
         var dropout = new KeyedDropout(Seeds.Derive((ulong)seed, (ulong)optimizer.Steps), batch.Keys, batch.Bounds, device);
-        var pass = new Pass(context, dropout);
+        var pass = new Pass(attention, dropout);
         var chain = new Chain(model, pass, recomputed);
         var hidden = chain.Forward(Indices(batch.Ids, device));
         var (logProbabilities, gradient) = _statistics.Backward(

@@ -30,6 +30,8 @@ public class PeftGoldenTests
         else if (golden.Has("rows")) Targets(golden);
         else if (golden.Has("folders")) Malformed(golden);
         else if (golden.Has("order")) Curve(golden);
+        else if (golden.TensorNames.Any(name => name.StartsWith("init.", StringComparison.Ordinal))) Golden.Skip(Area, "other initialisations");
+        else if (golden.TensorNames.Any(name => name.StartsWith("right_merge.", StringComparison.Ordinal))) Golden.Skip(Area, "merging into one side of tied ends");
         else if (golden.Has("inputs") && golden.Has("adapter") && golden.Has("peft_config")) Adapted(golden);
         else Golden.Skip(Area, $"case {golden.Name} with {string.Join(", ", golden.Json.EnumerateObject().Select(f => f.Name).Take(12))}");
     }
@@ -53,11 +55,11 @@ public class PeftGoldenTests
     {
         var opened = golden.OpenModel(golden.PathOf("model"));
         // Stored in 16 bits: computed in float32 here and compared with the bound of 16-bit values; what is rounded once is exact.
-        using var model = opened.Load(Golden.Device, ScalarType.Float32);
+        using var model = opened.Load(Golden.Device, ScalarType.Float32, _ => true);   // a copy: merging writes into it
         using var set = Load(golden, model, trainable: true);
         golden.Described(
             "case", "library", "versions", "model_class", "peft_config_class", "how", "note", "reload_max_difference", "merged_minus_adapted_max",
-            "loss_by_hand", "dtype", "merged_tie_word_embeddings");
+            "loss_by_hand", "dtype", "merge_rounding", "merged_tie_word_embeddings");
         Assert.Empty(golden.Field("no_gradient").EnumerateArray());
         Assert.Empty(golden.Field("merged_keys_not_in_base").EnumerateArray());
         Assert.True(golden.Field("disable_adapter").GetProperty("equals_base").GetBoolean());
@@ -92,17 +94,10 @@ public class PeftGoldenTests
         {
             var expected = rows.Real(golden.Expected($"{which}.logits"));
             Close.Assert(expected, Logits(DropoutSource.None).to(expected.dtype), $"{which}.logits");
-            Close.Assert(losses.GetProperty(which).GetDouble(), WholeLoss(), $"loss.{which}", lossBound);
+            Close.Assert(losses.GetProperty(which).GetDouble(), Loss(model, whole, Padding()), $"loss.{which}", lossBound);
         }
 
-        double WholeLoss()
-        {
-            using var _ = no_grad();
-            var pass = new Pass(new PaddedContext(whole.Real, whole.Rows, whole.Width, model.Device));
-            var hidden = model.Forward(tensor(whole.Ids, ScalarType.Int64, model.Device), pass);
-            return -new TokenStatistics(model).LogProbabilities(
-                hidden, tensor(whole.Predicting, ScalarType.Int64, model.Device), tensor(whole.Targets, ScalarType.Int64, model.Device), pass).mean().ToDouble();
-        }
+        PaddedContext Padding() => new(whole.Real, whole.Rows, whole.Width, model.Device);
 
         Tensor Logits(DropoutSource dropout)
         {
@@ -114,7 +109,7 @@ public class PeftGoldenTests
         void Gradients(string prefix, double loss, DropoutSource dropout)
         {
             foreach (var (_, t) in set.Tensors) t.Gradient?.zero_();
-            var pass = new Pass(new PaddedContext(whole.Real, whole.Rows, whole.Width, model.Device), dropout);
+            var pass = new Pass(Padding(), dropout);
             var chain = new Chain(model, pass, recomputed: 1);
             var hidden = chain.Forward(tensor(whole.Ids, ScalarType.Int64, model.Device));
             var (logProbs, gradient) = new TokenStatistics(model, chunk: 6).Backward(
@@ -148,11 +143,12 @@ public class PeftGoldenTests
         }
     }
 
-    private static double Loss(Decoder model, PaddedRows rows)
+    private static double Loss(
+        Decoder model, (int[] Ids, bool[] Real, int[] Predicting, int[] Targets, int Rows, int Width) rows, AttentionContext context)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var pass = new Pass(model.Packed(rows.Positions, rows.Bounds));
+        var pass = new Pass(context);
         var hidden = model.Forward(tensor(rows.Ids, ScalarType.Int64, model.Device), pass);
         return -new TokenStatistics(model).LogProbabilities(
             hidden, tensor(rows.Predicting, ScalarType.Int64, model.Device), tensor(rows.Targets, ScalarType.Int64, model.Device), pass).mean().ToDouble();
@@ -173,8 +169,10 @@ public class PeftGoldenTests
         var adam = new AdamW(
             FlatParameters.Group(set.Tensors.Select(t => t.Tensor), group.GetProperty("weight_decay").GetDouble()),
             betas[0].GetDouble(), betas[1].GetDouble(), optimizer.GetProperty("eps").GetDouble());
-        var trainer = new Trainer(model, adam, golden.Field("max_grad_norm").GetDouble(), recomputed: 1, seed: 0);
-        var batches = golden.Field("batches").EnumerateArray().Select(PaddedRows.Read).ToArray();
+        var batches = golden.Field("batches").EnumerateArray().Select(PaddedRows.Whole).ToArray();
+        var contexts = batches.ToDictionary(rows => Batch(rows).Ids, rows => (AttentionContext)new PaddedContext(rows.Real, rows.Rows, rows.Width, model.Device));
+        var trainer = new Trainer(
+            model, adam, golden.Field("max_grad_norm").GetDouble(), recomputed: 1, seed: 0, batch => contexts[batch.Ids]);
         var order = golden.Field("order").EnumerateArray().Select(x => x.GetInt32()).ToArray();
         var losses = golden.Field("losses").EnumerateArray().Select(x => x.GetDouble()).ToArray();
         var norms = golden.Field("grad_norms_before_clipping").EnumerateArray().Select(x => x.GetDouble()).ToArray();
@@ -186,19 +184,19 @@ public class PeftGoldenTests
             Close.Assert(norms[step], result.GradientNorm, $"gradient norm of step {step}", 1e-4);
         }
         var after = golden.Field("losses_after_per_batch").EnumerateArray().Select(x => x.GetDouble()).ToArray();
-        for (var b = 0; b < batches.Length; b++) Close.Assert(after[b], Loss(model, batches[b]), $"loss of batch {b} at the end", 1e-4);
+        for (var b = 0; b < batches.Length; b++) Close.Assert(after[b], Loss(model, batches[b], contexts[batches[b].Ids]), $"loss of batch {b} at the end", 1e-4);
         foreach (var (name, t) in set.Tensors) Close.Assert(golden.Expected("final." + name), t.Value, "final." + name, 1e-4);
         golden.Finish();
 
-        static TokenBatch Batch(PaddedRows rows) => new()
+        static TokenBatch Batch((int[] Ids, bool[] Real, int[] Predicting, int[] Targets, int Rows, int Width) rows) => new()
         {
             Ids = rows.Ids,
-            Positions = rows.Positions,
-            Bounds = rows.Bounds,
+            Positions = [.. Enumerable.Range(0, rows.Ids.Length).Select(i => i % rows.Width)],
+            Bounds = [.. Enumerable.Range(0, rows.Rows + 1).Select(r => r * rows.Width)],
             Predicting = rows.Predicting,
             Targets = rows.Targets,
-            Keys = [.. rows.Bounds[1..].Select((_, i) => (ulong)i)],
-            Sources = [.. rows.Bounds[1..].Select(_ => 0)],
+            Keys = [.. Enumerable.Range(0, rows.Rows).Select(r => (ulong)r)],
+            Sources = new int[rows.Rows],
         };
     }
 
@@ -209,7 +207,7 @@ public class PeftGoldenTests
         var plan = PeftConfig.Read(config, "peft_config");
         Assert.Equal(plan.Rank, set.Plan.Rank);
         Assert.Equal(plan.Alpha, set.Plan.Alpha);
-        Assert.Equal(plan.Dropout, set.Plan.Dropout);
+        if (config.ContainsKey("lora_dropout")) Assert.Equal(plan.Dropout, set.Plan.Dropout);
         Assert.Equal(plan.UseRsLora, set.Plan.UseRsLora);
     }
 
