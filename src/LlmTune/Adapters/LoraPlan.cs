@@ -34,7 +34,7 @@ public sealed record LoraPlan
     public static LoraPlan From(LoraConfig config) => new()
     {
         Rank = config.Rank,
-        Alpha = config.Alpha ?? 2.0 * config.Rank,
+        Alpha = config.Alpha,
         Dropout = config.Dropout,
         Targets = config.TargetModules,
         Excluded = config.ExcludeModules,
