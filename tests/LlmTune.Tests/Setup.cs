@@ -6,5 +6,9 @@ namespace LlmTune.Tests;
 internal static class Setup
 {
     [ModuleInitializer]
-    internal static void LoadLibtorch() => Libtorch.Load();
+    internal static void LoadLibtorch()
+    {
+        Libtorch.Load();
+        set_num_threads(1);   // classes run side by side, and the tensors are tiny
+    }
 }

@@ -5,7 +5,7 @@ namespace LlmTune.Layers;
 /// <summary>
 /// Documents laid end to end: attention is causal and stays inside a document. Neighbours of equal length are computed together.
 /// </summary>
-public sealed class PackedContext : AttentionContext, IDisposable
+public class PackedContext : AttentionContext, IDisposable
 {
     private readonly Tensor _positions;
     private readonly long _length;
@@ -38,7 +38,9 @@ public sealed class PackedContext : AttentionContext, IDisposable
         var spec = attention.Spec;
         var (cos, sin) = Table(spec.Rope);
         queries = Rope.Apply(queries, cos, sin);
-        keys = Rope.Apply(keys, cos, sin);
+        var rotated = Rope.Apply(keys, cos, sin);
+        Keep(keys, rotated, values, attention);
+        keys = rotated;
         if (_runs.Count == 1) return Run(queries, keys, values, spec, _runs[0]);
         var q = queries.split(_runTokens, 0);
         var k = keys.split(_runTokens, 0);
@@ -46,8 +48,14 @@ public sealed class PackedContext : AttentionContext, IDisposable
         return cat([.. _runs.Select((run, i) => Run(q[i], k[i], v[i], spec, run))], 0);
     }
 
+    /// <summary>A chance to remember keys and values (T, K, E): before and after the rotation.</summary>
+    protected virtual void Keep(Tensor keys, Tensor rotated, Tensor values, Attention attention)
+    {
+    }
+
     public void Dispose()
     {
+        GC.SuppressFinalize(this);
         _positions.Dispose();
         foreach (var (cos, sin) in _tables.Values)
         {

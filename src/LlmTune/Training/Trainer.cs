@@ -23,11 +23,13 @@ public sealed class Trainer(
     private readonly TokenStatistics _statistics = new(model);
 
     /// <summary>The loss of a step is Σ ÷ number of trained tokens over all its micro-batches: how it is cut changes nothing.</summary>
-    /// <param name="microBatches">Each with at least one trained token in all.</param>
+    /// <param name="microBatches">With at least one trained token in all.</param>
+    /// <exception cref="ArgumentException">Nothing is trained on.</exception>
     public StepResult Step(IReadOnlyList<TokenBatch> microBatches, double learningRate)
     {
         using var scope = NewDisposeScope();
         var supervised = microBatches.Sum(batch => (long)batch.Supervised);
+        if (supervised == 0) throw new ArgumentException("a step needs at least one trained token", nameof(microBatches));
         var loss = zeros(1, ScalarType.Float64, model.Device);
         foreach (var batch in microBatches)
             if (batch.Supervised > 0) loss.add_(Accumulate(batch, supervised));

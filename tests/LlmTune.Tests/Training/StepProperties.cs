@@ -1,0 +1,209 @@
+using LlmTune.Adapters;
+using LlmTune.Data;
+using LlmTune.Layers;
+using LlmTune.Models;
+using LlmTune.Objectives;
+using LlmTune.Training;
+
+namespace LlmTune.Tests.Training;
+
+/// <summary>What holds for a step of any family: how data is laid out and cut changes nothing.</summary>
+public class StepProperties
+{
+    public static IEnumerable<TheoryDataRow<string>> Families => TinyModels.Families;
+
+    /// <summary>Eight documents of different lengths, with a prompt that is not trained on.</summary>
+    private static Document[] Documents()
+    {
+        var random = new Random(5);
+        return [.. new[] { 9, 4, 12, 7, 7, 3, 15, 6 }.Select((length, n) => new Document(
+            [.. Enumerable.Range(0, length).Select(_ => random.Next(TinyModels.Vocabulary))],
+            [.. Enumerable.Range(0, length).Select(t => t > 1 && (t + n) % 5 != 0)],
+            Key: (ulong)(100 + n)))];
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Packed_equals_unpacked_in_loss_and_gradients(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family, _ => true);
+        var documents = Documents();
+        var total = documents.Sum(d => d.TrainedCount);
+        var alone = Accumulate(model, [.. documents.Select(d => TokenBatch.Of([d]))], total);
+        var packed = Accumulate(model, [TokenBatch.Of(documents)], total);
+        Close.Assert(alone.Loss, packed.Loss, "loss");
+        foreach (var (name, gradient) in alone.Gradients) Close.Assert(gradient, packed.Gradients[name], name, floor: 1e-3);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Cutting_a_step_into_micro_batches_changes_nothing_with_dropout_too(string family)
+    {
+        var documents = Documents();
+        Dictionary<string, Tensor>? expected = null;
+        double loss = 0, norm = 0;
+        foreach (var size in new[] { 8, 4, 2, 1 })
+        {
+            using var scope = NewDisposeScope();
+            using var model = TinyModels.Make(family);
+            using var set = Adapter(model, dropout: 0.3);
+            var trainer = Trainer(model, set, recomputed: size == 4 ? 2 : 0);
+            var batches = documents.Chunk(size).Select(TokenBatch.Of).ToArray();
+            StepResult result = null!;
+            for (var step = 0; step < 3; step++) result = trainer.Step(batches, 1e-2);
+            var values = set.Tensors.ToDictionary(t => t.Name, t => t.Tensor.Value.clone().DetachFromDisposeScope());
+            if (expected is null)
+            {
+                (expected, loss, norm) = (values, result.Loss, result.GradientNorm);
+                continue;
+            }
+            Close.Assert(loss, result.Loss, $"loss, {8 / size} micro-batches of {size}");
+            Close.Assert(norm, result.GradientNorm, $"gradient norm, {8 / size} micro-batches of {size}");
+            foreach (var (name, value) in values) Close.Assert(expected[name], value, $"{name}, {8 / size} micro-batches of {size}", 1e-4);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Recomputing_blocks_changes_nothing_with_dropout_too(string family)
+    {
+        double[]? expected = null;
+        foreach (var recomputed in new[] { 0, 1, 3 })
+        {
+            using var scope = NewDisposeScope();
+            using var model = TinyModels.Make(family);
+            using var set = Adapter(model, dropout: 0.2);
+            var trainer = Trainer(model, set, recomputed);
+            var losses = Enumerable.Range(0, 4).Select(_ => trainer.Step([TokenBatch.Of(Documents())], 1e-2).Loss).ToArray();
+            expected ??= losses;
+            Assert.Equal(expected, losses);   // the same operations: bit for bit
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Dropout_changes_the_loss_and_is_new_at_every_step(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        using var plain = Adapter(model, dropout: 0);
+        var without = Trainer(model, plain, 0).Step([TokenBatch.Of(Documents())], 0).Loss;
+        using var set = Adapter(model, dropout: 0.5);
+        var trainer = Trainer(model, set, 0);
+        var losses = Enumerable.Range(0, 3).Select(_ => trainer.Step([TokenBatch.Of(Documents())], 0).Loss).ToArray();
+        Assert.Equal(3, losses.Distinct().Count());
+        Assert.DoesNotContain(without, losses);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void A_fresh_adapter_changes_nothing(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        var before = Logits(model);
+        using var set = AdapterSet.Create(Plan(0), model.Linears, seed: 3, model.Device);
+        set.Activate(model.Linears);
+        // y + s·B·0 is y; only the memory layout of the outputs differs, and with it the order of sums behind them.
+        Close.Assert(before, Logits(model), "logits", 1e-6);
+        Assert.NotEmpty(set.Adapters);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Training_moves_only_the_adapter_and_lowers_the_loss(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        var before = model.Tensors.Select(t => t.Value.clone()).ToArray();
+        using var set = Adapter(model, dropout: 0);
+        var trainer = Trainer(model, set, 1);
+        var losses = Enumerable.Range(0, 20).Select(_ => trainer.Step([TokenBatch.Of(Documents())], 2e-2).Loss).ToArray();
+        Assert.True(losses[^1] < losses[0] * 0.7, $"from {losses[0]} to {losses[^1]}");
+        foreach (var (old, now) in before.Zip(model.Tensors)) Assert.True(old.eq(now.Value).all().ToBoolean());
+        AdapterSet.Deactivate(model.Linears);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Causal_changing_a_token_changes_nothing_before_it(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        var ids = Enumerable.Range(3, 12).ToArray();
+        var one = Logits(model, ids);
+        ids[7] = 50;
+        var other = Logits(model, ids);
+        Assert.True(one[..7].eq(other[..7]).all().ToBoolean());
+        Assert.False(one[7..].eq(other[7..]).all().ToBoolean());
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void A_step_leaks_no_tensor(string family)
+    {
+        using var outer = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        using var set = Adapter(model, dropout: 0.1);
+        var trainer = Trainer(model, set, recomputed: 1);
+        var batches = Documents().Chunk(3).Select(TokenBatch.Of).ToArray();
+        trainer.Step(batches, 1e-3);
+        var statistics = DisposeScopeManager.Statistics;
+        statistics.Reset();
+        for (var step = 0; step < 3; step++) trainer.Step(batches, 1e-3);
+        Assert.Equal(0, statistics.ThreadTotalLiveCount);
+    }
+
+    [Fact]
+    public void A_step_without_a_trained_token_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make("llama");
+        using var set = Adapter(model, dropout: 0);
+        var nothing = TokenBatch.Of([new Document([1, 2, 3], [false, false, false])]);
+        Assert.Throws<ArgumentException>(() => Trainer(model, set, 0).Step([nothing], 1e-3));
+    }
+
+    private static (double Loss, Dictionary<string, Tensor> Gradients) Accumulate(Decoder model, TokenBatch[] batches, int total)
+    {
+        foreach (var t in model.Tensors) t.Gradient?.zero_();
+        var loss = 0.0;
+        foreach (var batch in batches)
+        {
+            var pass = new Pass(model.Packed(batch.Positions, batch.Bounds));
+            var chain = new Chain(model, pass, 0);
+            var hidden = chain.Forward(tensor(batch.Ids, ScalarType.Int64, model.Device));
+            var (logProbs, gradient) = new TokenStatistics(model).Backward(
+                hidden, tensor(batch.Predicting, ScalarType.Int64, model.Device), tensor(batch.Targets, ScalarType.Int64, model.Device),
+                Sft.Coefficients(batch.Supervised, total, model.Device), pass, chain.NeedsGradient);
+            chain.Backward(gradient!);
+            loss -= logProbs.sum().ToDouble() / total;
+        }
+        return (loss, model.Tensors.SelectMany(t => t.Gradients).ToDictionary(g => g.Name, g => g.View.clone()));
+    }
+
+    private static LoraPlan Plan(double dropout) => new() { Rank = 4, Alpha = 8, Dropout = dropout, Targets = ModuleSelector.AllLinear };
+
+    /// <summary>An adapter that matters: B is not zero.</summary>
+    private static AdapterSet Adapter(Decoder model, double dropout)
+    {
+        var set = AdapterSet.Create(Plan(dropout), model.Linears, seed: 3, model.Device);
+        using var _ = no_grad();
+        foreach (var (name, t) in set.Tensors)
+            if (name.Contains("lora_B", StringComparison.Ordinal)) t.Value.detach().copy_(randn(t.Value.shape, generator: Seeds.Generator(1, name)).mul_(0.1));
+        set.Activate(model.Linears);
+        return set;
+    }
+
+    private static Trainer Trainer(Decoder model, AdapterSet set, int recomputed) => new(
+        model, new AdamW(FlatParameters.Group(set.Tensors.Select(t => t.Tensor), 0.01), 0.9, 0.999, 1e-8), maxGradientNorm: 1, recomputed, seed: 11);
+
+    private static Tensor Logits(Decoder model, int[]? ids = null)
+    {
+        ids ??= [3, 1, 4, 1, 5, 9, 2, 6];
+        using var _ = no_grad();
+        var pass = new Pass(model.Packed([.. Enumerable.Range(0, ids.Length)], [0, ids.Length]));
+        return model.Logits(model.Forward(tensor(ids, ScalarType.Int64, model.Device), pass), pass);
+    }
+}
