@@ -1,49 +1,121 @@
+using LlmTune.Config;
+
 namespace LlmTune.Data;
 
+/// <summary>What is trained on, and how it is cut into rows.</summary>
 public sealed record DataConfig
 {
-    public required IReadOnlyList<SourceConfig> Sources { get; init; }
+    [Key("sources"), Doc("files to train on, mixed by their weights")]
+    public required ValueList<SourceConfig> Sources { get; init => field = Require.Some(value); }
+
+    [Key("eval"), Doc("what is held out: { fraction: 0.02 }, { count: 200 } or { sources: […] }", Example = "{ fraction: 0.02 }")]
     public EvalConfig? Eval { get; init; }
-    public int MaxLength { get; init; } = 2048;
-    public Truncation Truncation { get; init; } = Truncation.Drop;
-    public Packing Packing { get; init; } = Packing.BestFit;
-    public bool GroupByLength { get; init; } = true;
-    public Mixing Mixing { get; init; } = Mixing.Once;
-    public WeightUnit WeightUnit { get; init; } = WeightUnit.Examples;
+
+    [Key("max_length"), Doc("most tokens in a row; limited by the model's own too")]
+    public int MaxLength { get; init => field = Require.AtLeast(2, value); } = 2048;
+
+    [Key("truncation"), Doc("what becomes of longer examples; always counted")]
+    public TruncationMode Truncation { get; init; } = TruncationMode.Drop;
+
+    [Key("packing"), Doc("true fills rows with whole examples that do not see each other; wrapped cuts one stream of tokens")]
+    public PackingMode Packing { get; init; } = PackingMode.BestFit;
+
+    [Key("mixing"), Doc("each row once an epoch, or until the first or the last source is exhausted")]
+    public MixingMode Mixing { get; init; } = MixingMode.Once;
+
+    [Key("train_on_prompt"), Doc("train on the user's turns and prompts too")]
     public bool TrainOnPrompt { get; init; }
+
+    [Key("mask_history"), Doc("train on the last answer of a conversation only")]
     public bool MaskHistory { get; init; }
-    public IReadOnlyList<string> RolesToTrain { get; init; } = ["assistant"];
+
+    [Key("on_error"), Doc("a row that does not fit stops the run, or is skipped and counted")]
     public OnError OnError { get; init; } = OnError.Fail;
-    public bool Deduplicate { get; init; }
+
+    [Key("shuffle"), Doc("a new order each epoch, from training.data_seed")]
     public bool Shuffle { get; init; } = true;
-    public bool Cache { get; init; } = true;
-    public int? NumProc { get; init; }
+
+    [Key("num_proc"), Doc("threads that prepare data", Default = "all cores", Example = "4")]
+    public int? NumProc { get; init => field = Require.AtLeast(1, value); }
 }
 
+/// <summary>One file, folder or glob of rows.</summary>
 public sealed record SourceConfig
 {
-    public string? Path { get; init; }
-    public string? Name { get; init; }
-    public string? Dir { get; init; }
+    [Key("path"), Path, Doc("a file, a folder, a pattern (data/*.jsonl), or - for standard input")]
+    public required string Path { get; init; }
+
+    [Key("format"), Doc("what the rows are", Default = "found from the rows", Example = "messages")]
     public string? Format { get; init; }
-    public string? Split { get; init; }
-    public IReadOnlyDictionary<string, string>? Columns { get; init; }
-    public string? PromptTemplate { get; init; }
-    public double Weight { get; init; } = 1;
-    public int? Limit { get; init; }
-    public int? MaxRepeats { get; init; }
+
+    [Key("columns"), Doc("which column plays which part", Default = "by the format", Example = "{ prompt: question, completion: answer }")]
+    public ValueDictionary? Columns { get; init; }
+
+    [Key("weight"), Doc("share among the sources; 2 counts each row twice")]
+    public double Weight { get; init => field = Require.Positive(value); } = 1;
+
+    [Key("limit"), Doc("take at most so many rows", Default = "all", Example = "1000")]
+    public int? Limit { get; init => field = Require.AtLeast(1, value); }
+
+    [Key("label"), Doc("its name in reports", Default = "the file's name", Example = "domain")]
     public string? Label { get; init; }
 }
 
-public sealed record EvalConfig
+/// <summary>What is held out for evaluation: one of the three.</summary>
+public sealed record EvalConfig : ISettingRules
 {
-    public double? Fraction { get; init; }
-    public int? Count { get; init; }
-    public IReadOnlyList<SourceConfig>? Sources { get; init; }
+    [Key("fraction"), Doc("this share of the rows, chosen by their hash", Example = "0.02")]
+    public double? Fraction { get; init => field = Require.That(value is null or (> 0 and < 1), "more than 0 and less than 1", value); }
+
+    [Key("count"), Doc("so many rows, chosen by their hash", Example = "200")]
+    public int? Count { get; init => field = Require.AtLeast(1, value); }
+
+    [Key("sources"), Doc("files of their own", Example = "[{ path: data/eval.jsonl }]")]
+    public ValueList<SourceConfig>? Sources { get; init => field = value is null ? null : Require.Some(value); }
+
+    public IEnumerable<(string Setting, string Problem)> Broken()
+    {
+        List<string> given = [];
+        if (Fraction is not null) given.Add("fraction");
+        if (Count is not null) given.Add("count");
+        if (Sources is not null) given.Add("sources");
+        if (given.Count == 0) yield return ("", "needs one of fraction, count or sources");
+        if (given.Count > 1) yield return (given[^1], $"cannot stand beside {given[0]}; keep one of them");
+    }
 }
 
-public enum Truncation { Raise, Drop, Truncate }
-public enum Packing { BestFit, None, Wrapped }
-public enum Mixing { Once, FirstExhausted, AllExhausted }
-public enum WeightUnit { Examples, Tokens }
-public enum OnError { Fail, Skip }
+/// <summary>What becomes of an example that is longer than a row.</summary>
+public enum TruncationMode
+{
+    [Key("raise")] Raise,
+    [Key("drop")] Drop,
+    [Key("truncate")] Truncate,
+}
+
+/// <summary>How examples share rows.</summary>
+public enum PackingMode
+{
+    /// <summary>Whole examples, best fit; attention stays inside each.</summary>
+    [Key("true")] BestFit,
+
+    /// <summary>One example a row.</summary>
+    [Key("false")] None,
+
+    /// <summary>One stream of tokens, cut where a row is full.</summary>
+    [Key("wrapped")] Wrapped,
+}
+
+/// <summary>When an epoch over several sources is over.</summary>
+public enum MixingMode
+{
+    [Key("once")] Once,
+    [Key("first_exhausted")] FirstExhausted,
+    [Key("all_exhausted")] AllExhausted,
+}
+
+/// <summary>What a row that does not fit its format does to the run.</summary>
+public enum OnError
+{
+    [Key("fail")] Fail,
+    [Key("skip")] Skip,
+}

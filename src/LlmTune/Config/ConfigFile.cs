@@ -1,0 +1,60 @@
+using System.Text.Json.Nodes;
+
+namespace LlmTune.Config;
+
+/// <summary>
+/// Run files: YAML (or the JSON that is written into a run folder) to immutable records and back. Records name their settings by
+/// <see cref="KeyAttribute"/>, say what they mean by <see cref="DocAttribute"/>, and refuse bad values in their <c>init</c> accessors.
+/// </summary>
+public static class ConfigFile
+{
+    private const long LargestFile = 1 << 20;
+
+    /// <param name="path">The run file.</param>
+    /// <param name="overrides">Settings to change: <c>adapter.r=8</c>.</param>
+    /// <exception cref="ConfigException">Everything that is wrong with it.</exception>
+    /// <exception cref="RequestException">There is no such file.</exception>
+    public static T Load<T>(string path, params IEnumerable<string> overrides) where T : class
+    {
+        if (Directory.Exists(path)) throw new RequestException($"{path} is a folder; a run file is needed");
+        if (!File.Exists(path)) throw new RequestException($"there is no file {path} in {Directory.GetCurrentDirectory()}{Suggest.Hint(Similar(path))}");
+        if (new FileInfo(path).Length is > LargestFile and var size)
+            throw new RequestException($"{path} has {size / 1e6:f0} MB; this is not a run file (did you mean to name it under data.sources?)");
+        return Parse<T>(File.ReadAllText(path), path, overrides);
+    }
+
+    /// <param name="yaml">The text of a run file.</param>
+    /// <param name="name">The name of the file in messages; what it names by a relative path is relative to its folder.</param>
+    /// <param name="overrides">Settings to change: <c>adapter.r=8</c>.</param>
+    /// <exception cref="ConfigException">Everything that is wrong with it.</exception>
+    public static T Parse<T>(string yaml, string name, params IEnumerable<string> overrides) where T : class
+    {
+        var problems = new Problems();
+        var form = (SectionForm)Forms.Of<T>();
+        var tree = YamlTree.Read(yaml, name, Path.GetDirectoryName(Path.GetFullPath(name))!, problems);
+        foreach (var assignment in overrides) tree = Overrides.Apply(tree, assignment, form, problems);
+        var config = form.Read(tree, new Reading(problems, form));
+        problems.ThrowIfAny();
+        return (T)config!;
+    }
+
+    public static string ToYaml<T>(T config) where T : class => NodeText.Yaml(Forms.Of<T>().Write(config));
+
+    public static string ToJson<T>(T config) where T : class => NodeText.Json(NodeText.ToJson(Forms.Of<T>().Write(config)));
+
+    /// <summary>JSON Schema (draft 7), by which an editor completes and checks run files.</summary>
+    public static string Schema<T>(string title) where T : class
+    {
+        var schema = new JsonObject { ["$schema"] = "http://json-schema.org/draft-07/schema#", ["title"] = title };
+        foreach (var (key, value) in Forms.Of<T>().Schema()) schema[key] = value?.DeepClone();
+        return NodeText.Json(schema);
+    }
+
+    /// <summary>Every setting, in the order of the records.</summary>
+    public static IReadOnlyList<SettingInfo> Settings<T>() where T : class => [.. Forms.Of<T>().Settings("")];
+
+    private static string? Similar(string path) =>
+        Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && Directory.Exists(folder)
+        && Suggest.Nearest(Path.GetFileName(path), Directory.EnumerateFiles(folder).Take(1000).Select(file => Path.GetFileName(file)!)) is { } name
+            ? Path.Join(Path.GetDirectoryName(path), name) : null;
+}

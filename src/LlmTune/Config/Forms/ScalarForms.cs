@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace LlmTune.Config;
+
+internal sealed class WholeNumberForm(long largest) : Form
+{
+    public override string Expected => "a whole number";
+
+    public override object Read(ConfigNode node, Reading reading)
+    {
+        if (node is not ScalarNode { Kind: ScalarKind.Int } scalar) throw Mismatch(node, Hint(node));
+        if (!CoreSchema.TryInt(scalar.Text, out var value) || value > largest || value < -largest)
+            throw new ConfigValueException($"must be a whole number up to {largest}, got {scalar.Text}");
+        return largest > int.MaxValue ? value : (object)(int)value;
+    }
+
+    public override ConfigNode Write(object value) => ScalarNode.Plain(string.Create(CultureInfo.InvariantCulture, $"{value}"));
+
+    public override JsonObject Schema() => new() { ["type"] = "integer" };
+
+    private static string Hint(ConfigNode node) => node switch
+    {
+        ScalarNode { Kind: ScalarKind.Float } scalar when CoreSchema.Float(scalar.Text) is var value && value == Math.Floor(value) && Math.Abs(value) < 1e15 =>
+            $"; write {value:F0}",
+        _ => NumberForm.Hint(node),
+    };
+}
+
+internal sealed class NumberForm : Form
+{
+    public override string Expected => "a number";
+
+    public override object Read(ConfigNode node, Reading reading)
+    {
+        if (node is not ScalarNode { Kind: ScalarKind.Int or ScalarKind.Float } scalar) throw Mismatch(node, Hint(node));
+        var value = CoreSchema.Float(scalar.Text);
+        return double.IsFinite(value) ? value : throw new ConfigValueException($"must be a finite number, got {scalar.Text}");
+    }
+
+    public override ConfigNode Write(object value) => ScalarNode.Plain(CoreSchema.Number((double)value));
+
+    public override JsonObject Schema() => new() { ["type"] = "number" };
+
+    /// <summary>How a text that looks like a number becomes one.</summary>
+    public static string Hint(ConfigNode node)
+    {
+        if (node is not ScalarNode { Kind: ScalarKind.Text } scalar) return "";
+        if (CoreSchema.KindOf(scalar.Text) is ScalarKind.Int or ScalarKind.Float) return $"; write it without quotes: {scalar.Text}";
+        var bare = scalar.Text.Replace("_", "", StringComparison.Ordinal);
+        return scalar.Text.Contains('_', StringComparison.Ordinal) && CoreSchema.KindOf(bare) == ScalarKind.Int ? $"; write {bare}" : "";
+    }
+}
+
+internal sealed class BoolForm : Form
+{
+    public override string Expected => "true or false";
+
+    public override object Read(ConfigNode node, Reading reading) =>
+        node is ScalarNode { Kind: ScalarKind.Bool } scalar ? CoreSchema.Bool(scalar.Text) : throw Mismatch(node, Hint(node));
+
+    public override ConfigNode Write(object value) => ScalarNode.Plain((bool)value ? "true" : "false");
+
+    public override JsonObject Schema() => new() { ["type"] = "boolean" };
+
+    private static string Hint(ConfigNode node) => (node as ScalarNode)?.Text.ToLowerInvariant() switch
+    {
+        "yes" or "on" or "1" or "true" => "; write true",
+        "no" or "off" or "0" or "false" => "; write false",
+        _ => "",
+    };
+}
+
+internal sealed class TextForm : Form
+{
+    public override string Expected => "text";
+
+    public override object Read(ConfigNode node, Reading reading) => Text(node, this);
+
+    public override ConfigNode Write(object value) => ScalarNode.Of((string)value);
+
+    public override JsonObject Schema() => new() { ["type"] = "string" };
+
+    /// <summary>A text; what looks like a number or a truth value has to be quoted, since it may be written in a way that is lost (3.10, 007).</summary>
+    public static string Text(ConfigNode node, Form form) => node switch
+    {
+        ScalarNode { Kind: ScalarKind.Text } scalar => scalar.Text,
+        ScalarNode { Kind: ScalarKind.Null } => throw new ConfigValueException($"must be {form.Expected}, got nothing"),
+        ScalarNode scalar => throw new ConfigValueException(
+            $"must be {form.Expected}, got {(scalar.Kind == ScalarKind.Bool ? "the truth value" : "the number")} {scalar.Text}; write it in quotes: '{scalar.Text}'"),
+        _ => throw new ConfigValueException($"must be {form.Expected}, got {node.Described}"),
+    };
+}
+
+/// <summary>A file or folder. Relative ones are relative to the run file, or to the current folder on the command line; <c>~</c> is the home folder.</summary>
+internal sealed class PathForm(bool maybe) : Form
+{
+    public override string Expected => "a path";
+
+    public override object Read(ConfigNode node, Reading reading)
+    {
+        var text = TextForm.Text(node, this);
+        if (text.Length == 0) throw new ConfigValueException("must be a path, got an empty text");
+        if (text == "-" || (maybe && text.Contains('\n', StringComparison.Ordinal))) return text;
+        if (text.Contains('\0', StringComparison.Ordinal)) throw new ConfigValueException("must be a path, got a text with a null character");
+        if (text == "~" || text.StartsWith("~/", StringComparison.Ordinal) || text.StartsWith(@"~\", StringComparison.Ordinal))
+            return Path.GetFullPath(Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), text[1..]));
+        var full = Path.GetFullPath(text, node.Place.Folder);
+        return maybe && !text.StartsWith('.') && !Path.IsPathRooted(text) && !Path.Exists(full) ? text : full;
+    }
+
+    public override ConfigNode Write(object value) => ScalarNode.Of((string)value);
+
+    public override JsonObject Schema() => new() { ["type"] = "string" };
+}

@@ -1,0 +1,125 @@
+using System.Text.Json.Nodes;
+
+namespace LlmTune.Config;
+
+/// <summary>A record whose settings are the properties with a <see cref="KeyAttribute"/>.</summary>
+/// <param name="type">The record; it has a constructor without parameters that leaves every default in place.</param>
+/// <param name="discriminator">The key that chose this record among others, and its value there.</param>
+internal sealed class SectionForm(Type type, (string Key, string Value)? discriminator = null) : Form
+{
+    private readonly Lazy<IReadOnlyList<Setting>> _settings = new(() => Setting.Of(type));
+
+    public IReadOnlyList<Setting> Keys => _settings.Value;
+
+    public (string Key, string Value)? Discriminator => discriminator;
+
+    public override string Expected => $"a section with {Suggest.Either([.. Keys.Take(3).Select(setting => setting.Key)])}{(Keys.Count > 3 ? " …" : "")}";
+
+    public override object? Read(ConfigNode node, Reading reading)
+    {
+        if (node is ScalarNode { IsEmpty: true }) node = new MapNode(node.Place, []);
+        if (node is not MapNode map)
+        {
+            if (reading.Path.Length > 0) throw Mismatch(node);
+            reading.Report(node.Place, $"a run file consists of sections ({string.Join(", ", Keys.Select(setting => setting.Key))}), got {node.Described}");
+            return null;
+        }
+
+        var before = reading.ProblemCount;
+        var section = New();
+        foreach (var entry in map.Entries.Where(entry => entry.Key != discriminator?.Key))
+        {
+            if (Keys.FirstOrDefault(setting => setting.Key == entry.Key) is { } setting) ReadSetting(section, setting, entry.Value, reading.At(entry.Key));
+            else reading.ReportPlain(entry.Place, Unknown(entry.Key, reading));
+        }
+        foreach (var setting in Keys.Where(setting => setting.Required && map[setting.Key] is null))
+            reading.ReportPlain(map.Place, $"{Paths.Join(reading.Path, setting.Key)} is missing: {setting.Doc.Text}");
+        if (reading.ProblemCount > before) return section;
+
+        // Defaults that follow from other settings are fixed here, so that what is written later reads back equal.
+        foreach (var setting in Keys.Where(setting => map[setting.Key] is null)) setting.Set(section, setting.Get(section));
+        foreach (var (name, problem) in (section as ISettingRules)?.Broken() ?? [])
+            reading.ReportPlain(Find(map, name).Place, $"{Paths.Join(reading.Path, name)} {problem}");
+        return section;
+    }
+
+    public override ConfigNode Write(object value)
+    {
+        var fresh = New();
+        List<MapEntry> entries = discriminator is var (key, variant) ? [new(key, Place.None, ScalarNode.Of(variant))] : [];
+        foreach (var setting in Keys)
+        {
+            var own = setting.Get(value);
+            if (own is null && (setting.Required || setting.Get(fresh) is null)) continue;
+            entries.Add(new MapEntry(setting.Key, Place.None, own is null ? ScalarNode.Null : setting.Form.Write(own)));
+        }
+        return new MapNode(Place.None, entries);
+    }
+
+    public override JsonObject Schema()
+    {
+        var fresh = New();
+        var properties = new JsonObject();
+        if (discriminator is var (key, value)) properties[key] = new JsonObject { ["const"] = value };
+        foreach (var setting in Keys) properties[setting.Key] = setting.Schema(fresh);
+        var schema = new JsonObject { ["type"] = "object", ["additionalProperties"] = false, ["properties"] = properties };
+        if (Keys.Any(setting => setting.Required))
+            schema["required"] = new JsonArray([.. Keys.Where(setting => setting.Required).Select(setting => (JsonNode)setting.Key)]);
+        return schema;
+    }
+
+    public override IEnumerable<SettingInfo> Settings(string path)
+    {
+        var fresh = New();
+        foreach (var setting in Keys)
+        {
+            var own = Paths.Join(path, setting.Key);
+            yield return new SettingInfo(
+                own, setting.Form.Expected, setting.DefaultText(fresh), setting.Required, setting.Doc.Text, setting.Form is SectionForm or VariantForm);
+            foreach (var below in setting.Form.Settings(own)) yield return below;
+        }
+    }
+
+    public object New() => Activator.CreateInstance(type)!;
+
+    private static void ReadSetting(object section, Setting setting, ConfigNode node, Reading reading)
+    {
+        if (setting.IsNullable && node is ScalarNode { Kind: ScalarKind.Null } scalar)
+        {
+            if (scalar.IsEmpty && setting.Form is SectionForm or VariantForm)
+                reading.Report(node.Place, "has nothing in it; leave the key out, write null, or write what belongs there");
+            else
+                setting.Set(section, null);
+            return;
+        }
+        var before = reading.ProblemCount;
+        var value = reading.Part(setting.Form, node);
+        if (reading.ProblemCount > before) return;
+        try
+        {
+            setting.Set(section, value);
+        }
+        catch (ConfigValueException e)
+        {
+            reading.Report(node.Place, e.Problem);
+        }
+    }
+
+    private string Unknown(string key, Reading reading)
+    {
+        var elsewhere = reading.Catalog.Where(info => info.Leaf == key).Select(info => info.Path).ToList();
+        var meant = elsewhere is [var only] ? only : Suggest.Nearest(key, Keys.Select(setting => setting.Key));
+        return $"unknown key '{key}'{Paths.In(reading.Path)}{Suggest.Hint(meant)}";
+    }
+
+    /// <summary>The node of a setting below this section, or the nearest one around it.</summary>
+    private static ConfigNode Find(ConfigNode node, string path)
+    {
+        foreach (var key in path.Split('.'))
+        {
+            if ((node as MapNode)?[key] is not { } below) break;
+            node = below;
+        }
+        return node;
+    }
+}

@@ -1,0 +1,61 @@
+using System.Text.RegularExpressions;
+using LlmTune.Adapters;
+using LlmTune.Config;
+using LlmTune.Data;
+using LlmTune.Models;
+using LlmTune.Objectives;
+using LlmTune.Training;
+
+namespace LlmTune.Recipes;
+
+/// <summary>A run, as it stands in its run file. Each section is described beside the part that it builds.</summary>
+public sealed partial record RunConfig : ISettingRules
+{
+    [Key("version"), Doc("of this format")]
+    public int Version { get; init => field = Require.That(value == 1, "1, the only version there is", value); } = 1;
+
+    [Key("device"), Doc("auto, cpu, cuda or cuda:N; auto is cuda where it works")]
+    public string Device { get; init => field = Require.That(DeviceName().IsMatch(value), "auto, cpu, cuda or cuda:N", value); } = "auto";
+
+    [Key("model"), Doc("which model is tuned")]
+    public required ModelConfig Model { get; init; }
+
+    [Key("adapter"), Doc("how it is adapted; without this section the whole model is trained", Example = "{ type: lora }")]
+    public AdapterConfig? Adapter { get; init; }
+
+    [Key("data"), Doc("what it is trained on")]
+    public required DataConfig Data { get; init; }
+
+    [Key("objective"), Doc("what is minimised")]
+    public ObjectiveConfig Objective { get; init; } = new SftConfig();
+
+    [Key("training"), ShortOverrides, Doc("how it is trained")]
+    public required TrainingConfig Training { get; init; }
+
+    /// <summary>The run of a file, with every default decided.</summary>
+    /// <exception cref="RequestException">Everything that is wrong with it.</exception>
+    public static RunConfig Load(string path, params IEnumerable<string> overrides) => ConfigFile.Load<RunConfig>(path, overrides).Resolved();
+
+    /// <summary>The same with the defaults that depend on several sections.</summary>
+    public RunConfig Resolved() => this with
+    {
+        Training = Training with
+        {
+            LearningRate = Training.LearningRate ?? (Adapter is null ? 2e-5 : 2e-4),
+            EvalStrategy = Training.EvalStrategy
+                ?? (Data.Eval is null ? EvalStrategy.No : Training.EvalSteps is null ? EvalStrategy.Epoch : EvalStrategy.Steps),
+        },
+    };
+
+    public IEnumerable<(string Setting, string Problem)> Broken()
+    {
+        if (Data.Eval is not null) yield break;
+        if (Training.EvalStrategy is EvalStrategy.Steps or EvalStrategy.Epoch)
+            yield return ("training.eval_strategy", "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out");
+        else if (Training.EvalSteps is not null)
+            yield return ("training.eval_steps", "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out");
+    }
+
+    [GeneratedRegex(@"^(auto|cpu|cuda(:[0-9]{1,3})?)\z")]
+    private static partial Regex DeviceName();
+}
