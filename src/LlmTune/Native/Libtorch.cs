@@ -15,6 +15,7 @@ public static class Libtorch
 
     private static readonly Lock Gate = new();
     private static LibtorchInfo? _info;
+    private static nint _torch, _torchSharp;
 
     /// <summary>What was loaded; null before <see cref="Load"/>.</summary>
     public static LibtorchInfo? Info => _info;
@@ -25,6 +26,20 @@ public static class Libtorch
     {
         lock (Gate)
             return _info ??= LoadOnce(Environment.GetEnvironmentVariable(Variable));
+    }
+
+    /// <summary>A function of libtorch itself; zero if this version has none of that name.</summary>
+    internal static nint Export(string name)
+    {
+        Load();
+        return NativeLibrary.TryGetExport(_torch, name, out var function) ? function : 0;
+    }
+
+    /// <summary>A function of TorchSharp's native part.</summary>
+    internal static nint TorchSharpExport(string name)
+    {
+        Load();
+        return NativeLibrary.GetExport(_torchSharp, name);
     }
 
     private static LibtorchInfo LoadOnce(string? folder)
@@ -52,7 +67,7 @@ public static class Libtorch
         var version = LoadTorch(folder);
         var torchSharp = Find(FileName("LibTorchSharp"))
             ?? throw new RequestException($"{FileName("LibTorchSharp")} is not beside the program in {AppContext.BaseDirectory}; build or publish again");
-        var weakened = OperatingSystem.IsLinux() && LoadTorchSharp(torchSharp);
+        var weakened = LoadTorchSharp(torchSharp);
         return new LibtorchInfo(folder, version, packaged is not null, weakened);
     }
 
@@ -96,8 +111,8 @@ public static class Libtorch
     {
         foreach (var gomp in Directory.EnumerateFiles(folder, "libgomp*.so*")) NativeLibrary.TryLoad(gomp, out _);
         LoadFile(folder, "c10");
-        var cpu = LoadFile(folder, "torch_cpu");
-        var version = AbiVersion(cpu);
+        _torch = LoadFile(folder, "torch_cpu");
+        var version = AbiVersion(_torch);
         CheckVersion(version, folder);
         // libtorch_cuda must be there before anything asks about CUDA, else CUDA stays off for the process.
         if (File.Exists(Path.Combine(folder, FileName("torch_cuda"))))
@@ -132,9 +147,9 @@ public static class Libtorch
     /// <summary>True if the library had to be loaded from a copy that tolerates an older libstdc++.</summary>
     private static bool LoadTorchSharp(string path)
     {
-        if (NativeLibrary.TryLoad(path, out _)) return false;
-        var copy = WeakenedLibrary.Make(path);
-        NativeLibrary.Load(copy);   // TorchSharp's own load then finds it by its SONAME
+        if (NativeLibrary.TryLoad(path, out _torchSharp)) return false;
+        if (!OperatingSystem.IsLinux()) _ = NativeLibrary.Load(path);   // says why
+        _torchSharp = NativeLibrary.Load(WeakenedLibrary.Make(path));   // TorchSharp's own load then finds it by its SONAME
         return true;
     }
 

@@ -1,0 +1,138 @@
+using System.Text.Json;
+
+namespace LlmTune.Io;
+
+/// <summary>
+/// The weights of a model folder: <c>model.safetensors</c>, or shards named by <c>model.safetensors.index.json</c>. Where a tensor
+/// lies is decided by the index; what a shard holds beyond it belongs to the folder too, as in transformers.
+/// </summary>
+public sealed class SafetensorsFolder : IDisposable
+{
+    private readonly Dictionary<string, SafetensorsFile> _files = new(StringComparer.Ordinal);   // by tensor
+
+    private SafetensorsFolder(string folder, IEnumerable<(string Tensor, SafetensorsFile File)> places)
+    {
+        Folder = folder;
+        foreach (var (tensor, file) in places) _files.Add(tensor, file);
+        Tensors = _files.ToDictionary(place => place.Key, place => place.Value.Tensors[place.Key], StringComparer.Ordinal);
+        TotalBytes = Tensors.Values.Sum(tensor => tensor.Bytes);
+    }
+
+    public string Folder { get; }
+
+    public IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
+
+    /// <summary>Of all tensors.</summary>
+    public long TotalBytes { get; }
+
+    /// <param name="baseName">What the files are called: model, adapter_model.</param>
+    /// <exception cref="RequestException">No such folder, or no weights in it.</exception>
+    /// <exception cref="RunException">Index and shards do not fit together, or a file is damaged; the message lists every problem.</exception>
+    public static SafetensorsFolder Open(string folder, string baseName = "model")
+    {
+        if (!Directory.Exists(folder)) throw new RequestException($"{folder} does not exist, or is no folder");
+        var single = Path.Combine(folder, baseName + ".safetensors");
+        if (File.Exists(single))
+        {
+            var file = SafetensorsFile.Open(single);
+            return new SafetensorsFolder(folder, file.Tensors.Keys.Select(name => (name, file)));
+        }
+        return OpenShards(folder, FindIndex(folder, baseName));
+    }
+
+    /// <summary>A tensor over the mapped file; see <see cref="SafetensorsFile.Alias"/>.</summary>
+    public Tensor Alias(string name) => FileHolding(name).Alias(name);
+
+    /// <summary>The path of the file that holds a tensor.</summary>
+    public string FileOf(string name) => FileHolding(name).Path;
+
+    public void Dispose()
+    {
+        foreach (var file in _files.Values.Distinct()) file.Dispose();
+    }
+
+    private SafetensorsFile FileHolding(string name) =>
+        _files.TryGetValue(name, out var file) ? file : throw new RunException($"{Folder} has no tensor '{name}'");
+
+    private static string FindIndex(string folder, string baseName)
+    {
+        var index = Path.Combine(folder, baseName + ".safetensors.index.json");
+        if (File.Exists(index)) return index;
+        var others = Directory.GetFiles(folder, "*.safetensors.index.json");
+        if (others.Length == 1) return others[0];
+        var found = Directory.GetFiles(folder).Select(Path.GetFileName)
+            .Where(file => Path.GetExtension(file) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".gguf" || others.Any(other => Path.GetFileName(other) == file))
+            .Order(StringComparer.Ordinal).ToList();
+        throw new RequestException(
+            $"{folder} has no weights: neither {baseName}.safetensors nor {baseName}.safetensors.index.json"
+            + (found.Count == 0 ? "" : $"; there is {string.Join(", ", found)}, and only safetensors under these names are read"));
+    }
+
+    private static SafetensorsFolder OpenShards(string folder, string index)
+    {
+        var map = ReadIndex(index);
+        var problems = new List<string>();
+        var shards = new Dictionary<string, SafetensorsFile>(StringComparer.Ordinal);
+        try
+        {
+            foreach (var name in map.Values.Distinct().Order(StringComparer.Ordinal))
+            {
+                if (OpenShard(folder, name, problems) is { } shard) shards.Add(name, shard);
+            }
+            foreach (var (tensor, name) in map)
+            {
+                if (shards.TryGetValue(name, out var shard) && !shard.Tensors.ContainsKey(tensor)) problems.Add($"{name} lacks {tensor}");
+            }
+            var unlisted = shards.Values.SelectMany(shard => shard.Tensors.Keys.Where(tensor => !map.ContainsKey(tensor)), (shard, tensor) => (tensor, shard)).ToList();
+            problems.AddRange(unlisted.GroupBy(place => place.tensor).Where(places => places.Count() > 1)
+                .Select(places => $"{places.Key} is in several shards ({string.Join(", ", places.Select(place => Path.GetFileName(place.shard.Path)))}), and the index does not say which counts"));
+            if (problems.Count > 0) throw new RunException($"{index} and its shards do not fit together:{string.Concat(problems.Select(problem => "\n  " + problem))}");
+            return new SafetensorsFolder(folder, map.Select(place => (place.Key, shards[place.Value])).Concat(unlisted));
+        }
+        catch
+        {
+            foreach (var shard in shards.Values) shard.Dispose();
+            throw;
+        }
+    }
+
+    private static SafetensorsFile? OpenShard(string folder, string name, List<string> problems)
+    {
+        if (Path.GetFileName(name) != name || name is "" or "." or "..")
+        {
+            problems.Add($"'{name}' is no file name: shards lie beside the index");
+            return null;
+        }
+        try
+        {
+            return SafetensorsFile.Open(Path.Combine(folder, name));
+        }
+        catch (Exception e) when (e is RequestException or RunException)
+        {
+            problems.Add(e.Message.Replace("\n", "\n  ", StringComparison.Ordinal));
+            return null;
+        }
+    }
+
+    private static Dictionary<string, string> ReadIndex(string index)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(index));
+            var map = new Dictionary<string, string>(StringComparer.Ordinal);
+            if (document.RootElement.ValueKind != JsonValueKind.Object
+                || !document.RootElement.TryGetProperty("weight_map", out var places) || places.ValueKind != JsonValueKind.Object)
+                throw new RunException($"{index} has no weight_map, which names the file of each tensor");
+            foreach (var place in places.EnumerateObject())
+            {
+                if (place.Value.ValueKind != JsonValueKind.String) throw new RunException($"{index}: weight_map.{place.Name} must be the name of a file");
+                map[place.Name] = place.Value.GetString()!;
+            }
+            return map.Count > 0 ? map : throw new RunException($"{index} has an empty weight_map");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new RunException($"{index} is not JSON: {e.Message}", e);
+        }
+    }
+}
