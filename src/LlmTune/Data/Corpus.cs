@@ -142,7 +142,7 @@ public sealed class Corpus : IDisposable
         {
             Codec = _settings.Codec,
             Masks = new MaskSettings { TrainOnPrompt = _config.TrainOnPrompt, MaskHistory = _config.MaskHistory, RolesToTrain = _config.RolesToTrain },
-            MaxLength = _config.Packing == Packing.Wrapped ? null : MaxLength,
+            MaxLength = _config.Packing == PackingMode.Wrapped ? null : MaxLength,
             Truncation = _config.Truncation,
             OnError = _config.OnError,
             Threads = _config.NumProc ?? Environment.ProcessorCount,
@@ -208,7 +208,7 @@ public sealed class Corpus : IDisposable
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);
         if (duplicates > 0 && !_config.Deduplicate) log.Information("{Count} rows are exact duplicates; data.deduplicate: true leaves them out", duplicates);
-        if (_config.Mixing == Mixing.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
+        if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
         {
             log.Warning(
                 "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. Set data.mixing: first_exhausted or all_exhausted to have the weights held",

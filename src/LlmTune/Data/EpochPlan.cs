@@ -6,7 +6,7 @@ public readonly record struct Piece(int Document, int Start, int Length);
 /// <summary>How documents become rows.</summary>
 public sealed record PlanSettings
 {
-    public Packing Packing { get; init; } = Packing.BestFit;
+    public PackingMode Packing { get; init; } = PackingMode.BestFit;
 
     /// <summary>Tokens of a row.</summary>
     public required int MaxLength { get; init; }
@@ -64,8 +64,8 @@ public sealed class EpochPlan
     /// <param name="length">Length of a document.</param>
     public static EpochPlan Of(ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings, ulong seed, int epoch) => settings.Packing switch
     {
-        Packing.BestFit => Packed(order, length, settings, SplitMix64.Of(seed, 4, (ulong)epoch)),
-        Packing.Wrapped => Wrapped(order, length, settings),
+        PackingMode.BestFit => Packed(order, length, settings, SplitMix64.Of(seed, 4, (ulong)epoch)),
+        PackingMode.Wrapped => Wrapped(order, length, settings),
         _ => Single(order, length, settings, SplitMix64.Of(seed, 5, (ulong)epoch)),
     };
 

@@ -35,10 +35,10 @@ public static class Mixture
 
     /// <summary>The documents of an epoch in order.</summary>
     /// <exception cref="RequestException">The weights would make the epoch endless.</exception>
-    public static int[] Draw(IReadOnlyList<MixtureSource> sources, Mixing mixing, bool shuffle, ulong seed, int epoch)
+    public static int[] Draw(IReadOnlyList<MixtureSource> sources, MixingMode mixing, bool shuffle, ulong seed, int epoch)
     {
         var filled = sources.Where(s => s.Documents.Length > 0).ToList();
-        return mixing == Mixing.Once || filled.Count < 2 ? Once(filled, shuffle, seed, epoch) : Interleaved(filled, mixing, shuffle, seed, epoch);
+        return mixing == MixingMode.Once || filled.Count < 2 ? Once(filled, shuffle, seed, epoch) : Interleaved(filled, mixing, shuffle, seed, epoch);
     }
 
     private static int[] Once(List<MixtureSource> sources, bool shuffle, ulong seed, int epoch)
@@ -48,7 +48,7 @@ public static class Mixture
         return order;
     }
 
-    private static int[] Interleaved(List<MixtureSource> sources, Mixing mixing, bool shuffle, ulong seed, int epoch)
+    private static int[] Interleaved(List<MixtureSource> sources, MixingMode mixing, bool shuffle, ulong seed, int epoch)
     {
         var weights = sources.Select(s => s.Weight).ToArray();
         RefuseEndless(sources, weights, mixing);
@@ -62,7 +62,7 @@ public static class Mixture
             order.Add(current[s][next[s]++]);
             if (next[s] < current[s].Length) continue;
             (next[s], passes[s]) = (0, passes[s] + 1);
-            if (mixing == Mixing.FirstExhausted || !passes.Contains(0)) return [.. order];
+            if (mixing == MixingMode.FirstExhausted || !passes.Contains(0)) return [.. order];
             if (passes[s] == sources[s].MaxRepeats)
                 weights[s] = 0;
             else
@@ -78,10 +78,10 @@ public static class Mixture
         }
     }
 
-    private static void RefuseEndless(List<MixtureSource> sources, double[] weights, Mixing mixing)
+    private static void RefuseEndless(List<MixtureSource> sources, double[] weights, MixingMode mixing)
     {
         var lengths = sources.Select((s, i) => s.Documents.Length * weights.Sum() / weights[i]).ToArray();
-        var draws = mixing == Mixing.FirstExhausted ? lengths.Min() : lengths.Max();
+        var draws = mixing == MixingMode.FirstExhausted ? lengths.Min() : lengths.Max();
         if (draws <= MostDraws || sources.All(s => s.MaxRepeats is not null)) return;
         throw new RequestException(
             $"with these weights an epoch would take {draws:N0} rows until every source is exhausted; raise the smallest weight, or set mixing: first_exhausted or max_repeats");

@@ -14,7 +14,7 @@ internal sealed record EncodeSettings
     /// <summary>Longest document; null where rows are cut from a stream.</summary>
     public int? MaxLength { get; init; }
 
-    public Truncation Truncation { get; init; } = Truncation.Drop;
+    public TruncationMode Truncation { get; init; } = TruncationMode.Drop;
 
     public OnError OnError { get; init; } = OnError.Fail;
 
@@ -69,7 +69,7 @@ internal static class SourceEncoder
                 if (settings.OnError == OnError.Fail) fatal.Add(shown);
                 return report with { Malformed = report.Malformed.With(shown) };
             case Fate.TooLong:
-                if (settings.Truncation == Truncation.Raise) fatal.Add(shown);
+                if (settings.Truncation == TruncationMode.Raise) fatal.Add(shown);
                 return report with { TooLong = report.TooLong.With(shown), TokensLost = report.TokensLost + outcome.Length };
             case Fate.NothingToTrain:
                 return report with { NothingToTrain = report.NothingToTrain.With(shown) };
@@ -146,7 +146,7 @@ internal static class SourceEncoder
         var length = tokens.Ids.Length;
         if (!tokens.AnyTrained) return new Outcome(Fate.NothingToTrain, row, Length: length, Message: "has no token to train on");
         if (length <= settings.MaxLength || settings.MaxLength is not { } limit) return new Outcome(Fate.Kept, row, tokens, content, length);
-        if (settings.Truncation != Truncation.Truncate)
+        if (settings.Truncation != TruncationMode.Truncate)
         {
             return new Outcome(
                 Fate.TooLong, row, Length: length,

@@ -11,6 +11,8 @@ internal sealed record FileKind(string Extension, Func<Stream, string, TextUnit,
         new(".csv", (stream, file, _) => CsvRows.Read(stream, file)),
         new(".tsv", (stream, file, _) => CsvRows.Read(stream, file)),
         new(".txt", TextRows.Read),
+        new(".parquet", (stream, file, _) => ParquetRows.Read(stream, file), IsText: false),
+        new(".arrow", (stream, file, _) => ArrowRows.Read(stream, file), IsText: false),
     ];
 
     public static string Extensions => string.Join(", ", All.Select(k => k.Extension));

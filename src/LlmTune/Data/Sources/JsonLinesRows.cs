@@ -1,3 +1,5 @@
+using LlmTune.Io;
+
 namespace LlmTune.Data.Sources;
 
 /// <summary>JSON Lines: an object a line; blank lines are passed over.</summary>
@@ -12,9 +14,10 @@ internal static class JsonLinesRows
 
     private static Row? Next(LineReader reader, string file)
     {
-        while (reader.Next(out var line))
+        while (reader.Next())
         {
-            if (!line.IsEmpty && line.IndexOfAnyExcept(" \t\r"u8) >= 0) return RowParser.Parse(line, file, reader.Line);
+            var line = reader.Current.Span.TrimEnd(" \t\r"u8);
+            if (!line.IsEmpty) return RowParser.Parse(line, file, reader.Number);
         }
         return null;
     }

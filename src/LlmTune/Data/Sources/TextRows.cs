@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Sources;
 
@@ -38,14 +39,15 @@ internal static class TextRows
     {
         List<byte>? paragraph = null;
         long first = 0;
-        while (reader.Next(out var line))
+        while (reader.Next())
         {
+            var line = reader.Current.Span is [.. var body, (byte)'\r'] ? body : reader.Current.Span;
             var blank = line.IndexOfAnyExcept(" \t"u8) < 0;
             if (blank && paragraph is null) continue;
             if (blank) break;
-            if (unit == TextUnit.Line) return Document(line, file, reader.Line);
+            if (unit == TextUnit.Line) return Document(line, file, reader.Number);
             if (paragraph is null)
-                (paragraph, first) = ([], reader.Line);
+                (paragraph, first) = ([], reader.Number);
             else
                 paragraph.Add((byte)'\n');
             paragraph.AddRange(line);
