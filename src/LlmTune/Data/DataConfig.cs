@@ -20,8 +20,14 @@ public sealed record DataConfig
     [Key("packing"), Doc("true fills rows with whole examples that do not see each other; wrapped cuts one stream of tokens")]
     public PackingMode Packing { get; init; } = PackingMode.BestFit;
 
+    [Key("group_by_length"), Doc("without packing: steps of like lengths, in random order")]
+    public bool GroupByLength { get; init; } = true;
+
     [Key("mixing"), Doc("each row once an epoch, or until the first or the last source is exhausted")]
     public MixingMode Mixing { get; init; } = MixingMode.Once;
+
+    [Key("weight_unit"), Doc("what the weights of sources are shares of")]
+    public WeightUnit WeightUnit { get; init; } = WeightUnit.Examples;
 
     [Key("train_on_prompt"), Doc("train on the user's turns and prompts too")]
     public bool TrainOnPrompt { get; init; }
@@ -29,21 +35,30 @@ public sealed record DataConfig
     [Key("mask_history"), Doc("train on the last answer of a conversation only")]
     public bool MaskHistory { get; init; }
 
+    [Key("roles_to_train"), Doc("whose turns are trained on")]
+    public ValueList<string> RolesToTrain { get; init => field = Require.Some(value); } = ["assistant"];
+
     [Key("on_error"), Doc("a row that does not fit stops the run, or is skipped and counted")]
     public OnError OnError { get; init; } = OnError.Fail;
 
+    [Key("deduplicate"), Doc("leave out rows that say what an earlier one says")]
+    public bool Deduplicate { get; init; }
+
     [Key("shuffle"), Doc("a new order each epoch, from training.data_seed")]
     public bool Shuffle { get; init; } = true;
+
+    [Key("cache"), Doc("keep tokenized data from run to run, by the content of files, tokenizer and settings")]
+    public bool Cache { get; init; } = true;
 
     [Key("num_proc"), Doc("threads that prepare data", Default = "all cores", Example = "4")]
     public int? NumProc { get; init => field = Require.AtLeast(1, value); }
 }
 
 /// <summary>One file, folder or glob of rows.</summary>
-public sealed record SourceConfig
+public sealed record SourceConfig : ISettingRules
 {
     [Key("path"), Path, Doc("a file, a folder, a pattern (data/*.jsonl), or - for standard input")]
-    public required string Path { get; init; }
+    public string? Path { get; init; }
 
     [Key("format"), Doc("what the rows are", Default = "found from the rows", Example = "messages")]
     public string? Format { get; init; }
@@ -51,7 +66,7 @@ public sealed record SourceConfig
     [Key("columns"), Doc("which column plays which part", Default = "by the format", Example = "{ prompt: question, completion: answer }")]
     public ValueDictionary? Columns { get; init; }
 
-    [Key("weight"), Doc("share among the sources; 2 counts each row twice")]
+    [Key("weight"), Doc("share among the sources, where mixing is first_exhausted or all_exhausted")]
     public double Weight { get; init => field = Require.Positive(value); } = 1;
 
     [Key("limit"), Doc("take at most so many rows", Default = "all", Example = "1000")]
@@ -59,6 +74,29 @@ public sealed record SourceConfig
 
     [Key("label"), Doc("its name in reports", Default = "the file's name", Example = "domain")]
     public string? Label { get; init; }
+
+    [Key("split"), Doc("of a folder the files of this name: train, test …", Default = "all files", Example = "train")]
+    public string? Split { get; init; }
+
+    [Key("prompt_template"), Doc("the prompt from several columns", Default = "the prompt's column", Example = "\"{schema}\\n\\n{question}\"")]
+    public string? PromptTemplate { get; init; }
+
+    [Key("max_repeats"), Doc("most passes over it in an epoch of mixing: all_exhausted", Default = "no limit", Example = "4")]
+    public int? MaxRepeats { get; init => field = Require.AtLeast(1, value); }
+
+    [Key("name"), Doc("in place of path: an entry of LLaMA-Factory's dataset_info.json", Default = "none", Example = "alpaca_en_demo")]
+    public string? Name { get; init; }
+
+    [Key("dir"), Path, Doc("the folder of that dataset_info.json", Default = "none", Example = "data")]
+    public string? Dir { get; init; }
+
+    public IEnumerable<(string Setting, string Problem)> Broken()
+    {
+        if (Path is null && Name is null) yield return ("path", "is missing: a file, a folder, a pattern (data/*.jsonl), or - for standard input");
+        if (Path is not null && Name is not null) yield return ("name", "cannot stand beside path; keep one of them");
+        if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
+        if (Name is null && Dir is not null) yield return ("dir", "needs a name beside it");
+    }
 }
 
 /// <summary>What is held out for evaluation: one of the three.</summary>
@@ -111,6 +149,13 @@ public enum MixingMode
     [Key("once")] Once,
     [Key("first_exhausted")] FirstExhausted,
     [Key("all_exhausted")] AllExhausted,
+}
+
+/// <summary>What a source's weight is a share of.</summary>
+public enum WeightUnit
+{
+    [Key("examples")] Examples,
+    [Key("tokens")] Tokens,
 }
 
 /// <summary>What a row that does not fit its format does to the run.</summary>

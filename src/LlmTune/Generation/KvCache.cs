@@ -119,7 +119,18 @@ public sealed class KvCache(Decoder model, int capacity) : IDisposable
             if (_tables.TryGetValue(rope, out var table)) return table;
             using var positions = tensor(cache._starts.Select(start => (long)(_columns - 1 - start)).ToArray(), ScalarType.Int64, cache.ModelDevice);
             var (cos, sin) = Rope.Table(rope, positions, Length);
-            return _tables[rope] = (cos.to(cache.ModelType), sin.to(cache.ModelType));
+            return _tables[rope] = (cos.to(cache.ModelType).DetachFromDisposeScope(), sin.to(cache.ModelType).DetachFromDisposeScope());
+        }
+
+        public override void Dispose()
+        {
+            base.Dispose();
+            foreach (var (cos, sin) in _tables.Values)
+            {
+                cos.Dispose();
+                sin.Dispose();
+            }
+            foreach (var mask in _masks.Values) mask?.Dispose();
         }
 
         /// <summary>Largest position of the batch + 1.</summary>
@@ -142,7 +153,7 @@ public sealed class KvCache(Decoder model, int capacity) : IDisposable
             if (cache._starts.All(start => start <= first)) return _masks[first] = null;
             using var starts = tensor(cache._starts.Select(start => (long)start).ToArray(), ScalarType.Int64, cache.ModelDevice);
             var columns = arange(first, _columns, ScalarType.Int64, cache.ModelDevice);
-            return _masks[first] = columns.unsqueeze(0).ge(starts.unsqueeze(1)).unsqueeze(1).unsqueeze(1);
+            return _masks[first] = columns.unsqueeze(0).ge(starts.unsqueeze(1)).unsqueeze(1).unsqueeze(1).DetachFromDisposeScope();
         }
     }
 

@@ -5,7 +5,7 @@ namespace LlmTune.Layers;
 /// <summary>
 /// Documents laid end to end: attention is causal and stays inside a document. Neighbours of equal length are computed together.
 /// </summary>
-public class PackedContext : AttentionContext, IDisposable
+public class PackedContext : AttentionContext
 {
     private readonly Tensor _positions;
     private readonly long _length;
@@ -53,9 +53,9 @@ public class PackedContext : AttentionContext, IDisposable
     {
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
-        GC.SuppressFinalize(this);
+        base.Dispose();
         _positions.Dispose();
         foreach (var (cos, sin) in _tables.Values)
         {

@@ -44,8 +44,7 @@ public sealed class Trainer(
     {
         using var scope = NewDisposeScope();
         var device = model.Device;
-        var attention = context?.Invoke(batch) ?? model.Packed(batch.Positions, batch.Bounds);
-        using var _ = attention as IDisposable;
+        using var attention = context?.Invoke(batch) ?? model.Packed(batch.Positions, batch.Bounds);
         var dropout = new KeyedDropout(Seeds.Derive((ulong)seed, (ulong)optimizer.Steps), batch.Keys, batch.Bounds, device);
         var pass = new Pass(attention, dropout);
         var chain = new Chain(model, pass, recomputed);

@@ -4,7 +4,7 @@ using LlmTune.Models;
 namespace LlmTune.Generation;
 
 /// <summary>Writes on from prompts, greedily or by sampling, with a cache of keys and values. Rows that have ended leave the batch.</summary>
-public static class Generator
+public static class TextGenerator
 {
     /// <param name="prompts">Token ids of each row, at least one.</param>
     /// <param name="onToken">Hears of every new token: row and id.</param>
@@ -75,7 +75,8 @@ public static class Generator
     private static Tensor Next(Decoder model, KvCache cache, int[] last)
     {
         using var scope = NewDisposeScope();
-        return model.Forward(tensor(last, ScalarType.Int64, model.Device), new Pass(cache.Step())).MoveToOuterDisposeScope();
+        using var context = cache.Step();
+        return model.Forward(tensor(last, ScalarType.Int64, model.Device), new Pass(context)).MoveToOuterDisposeScope();
     }
 
     /// <summary>The head has no attention.</summary>

@@ -1,0 +1,239 @@
+using LlmTune.Data.Sources;
+using Serilog;
+
+namespace LlmTune.Data;
+
+/// <summary>What of a run the data depends on, beside its own settings.</summary>
+public sealed record CorpusSettings
+{
+    public required Codec Codec { get; init; }
+
+    /// <summary>The longest sequence that the model knows; null where it has no limit.</summary>
+    public int? ModelLength { get; init; }
+
+    /// <summary>Seed of the order (training.data_seed).</summary>
+    public long Seed { get; init; } = 42;
+
+    /// <summary>Rows of an optimizer step, over all ranks.</summary>
+    public int RowsPerStep { get; init; } = 1;
+
+    /// <summary>Where tokenized sources are kept from run to run; null keeps them for this run only.</summary>
+    public string? CacheFolder { get; init; }
+}
+
+/// <summary>
+/// The documents of a run: every source read, rendered and tokenized, the held-out ones apart. Documents are numbered through; what
+/// each epoch does with them is an <see cref="EpochPlan"/>.
+/// </summary>
+public sealed class Corpus : IDisposable
+{
+    private readonly List<TokenStore> _stores = [];
+    private readonly List<int> _starts = [0];
+    private readonly DataConfig _config;
+    private readonly CorpusSettings _settings;
+    private readonly string? _temporary;
+
+    private Corpus(DataConfig config, CorpusSettings settings)
+    {
+        _config = config;
+        _settings = settings;
+        MaxLength = Math.Min(config.MaxLength, settings.ModelLength ?? int.MaxValue);
+        _temporary = settings.CacheFolder is null || !config.Cache ? Directory.CreateTempSubdirectory("llmtune-data-").FullName : null;
+    }
+
+    /// <summary>Tokens of a row.</summary>
+    public int MaxLength { get; }
+
+    /// <summary>Documents of all sources.</summary>
+    public int Count => _starts[^1];
+
+    /// <summary>Documents to train on, a list for each source of the run file.</summary>
+    public IReadOnlyList<int[]> Training { get; private set; } = [];
+
+    /// <summary>Documents to evaluate on.</summary>
+    public int[] Eval { get; private set; } = [];
+
+    /// <summary>Name of each source, those of data.eval.sources last.</summary>
+    public IReadOnlyList<string> Labels { get; private set; } = [];
+
+    public DataReport Report { get; private set; } = new([]);
+
+    /// <summary>Reads, renders and tokenizes everything.</summary>
+    /// <exception cref="RequestException">Something in the sources cannot be trained on, or nothing is left.</exception>
+    public static Corpus Build(DataConfig config, CorpusSettings settings, ILogger log, CancellationToken cancel = default)
+    {
+        var corpus = new Corpus(config, settings);
+        try
+        {
+            if (corpus.MaxLength < config.MaxLength)
+                log.Information("Rows hold {Length} tokens: data.max_length is {Asked}, the model knows {Length}", corpus.MaxLength, config.MaxLength, corpus.MaxLength);
+            IReadOnlyList<SourceConfig> sources = [.. config.Sources, .. config.Eval?.Sources ?? []];
+            foreach (var source in sources) corpus.Add(source, log, cancel);
+            corpus.Part(log);
+            return corpus;
+        }
+        catch
+        {
+            corpus.Dispose();
+            throw;
+        }
+    }
+
+    public Document this[int document] => Read(new Piece(document, 0, Length(document)));
+
+    public int Length(int document) => Stored(document).Length;
+
+    /// <summary>How many tokens of a document are trained on.</summary>
+    public int TrainedCount(int document) => Stored(document).Trained;
+
+    /// <summary>Identity of what a document says.</summary>
+    public ulong Content(int document) => Stored(document).Content;
+
+    public int SourceOf(int document) => Locate(document).Store;
+
+    /// <summary>Where a document comes from: <c>data/x.jsonl:17</c>.</summary>
+    public string Place(int document)
+    {
+        var (store, index) = Locate(document);
+        var (stored, header) = (_stores[store][index], _stores[store].Header);
+        return new Row(default, header.Files[stored.File], stored.Line) { ByLine = header.ByLine }.Place;
+    }
+
+    /// <summary>Part of a document, as a document.</summary>
+    public Document Read(Piece piece)
+    {
+        var (store, index) = Locate(piece.Document);
+        var (ids, trained) = (new int[piece.Length], new bool[piece.Length]);
+        _stores[store].Read(index, piece.Start, ids, trained);
+        return new Document(ids, trained, SplitMix64.Hash(_stores[store][index].Content, (ulong)piece.Document, (ulong)piece.Start), store);
+    }
+
+    /// <summary>The rows of an epoch of training, from 0.</summary>
+    public EpochPlan Plan(int epoch)
+    {
+        var seed = (ulong)_settings.Seed;
+        var sources = Training.Select((documents, s) => new MixtureSource(documents, Weight(s), _config.Sources[s].MaxRepeats)).ToList();
+        var order = Mixture.Draw(sources, _config.Mixing, _config.Shuffle, seed, epoch);
+        return EpochPlan.Of(order, Length, Settings with { Shuffle = _config.Shuffle }, seed, epoch);
+    }
+
+    /// <summary>The rows of the held-out documents, in the order of the files.</summary>
+    public EpochPlan EvalPlan() => EpochPlan.Of(Eval, Length, Settings with { Shuffle = false }, (ulong)_settings.Seed, 0);
+
+    private PlanSettings Settings => new()
+    {
+        MaxLength = MaxLength,
+        Packing = _config.Packing,
+        RowsPerStep = _settings.RowsPerStep,
+        GroupByLength = _config.GroupByLength,
+    };
+
+    private double Weight(int source)
+    {
+        var weight = _config.Sources[source].Weight;
+        if (_config.WeightUnit == WeightUnit.Examples || Training[source].Length == 0) return weight;
+        return Mixture.PerDocument(weight, Training[source].Average(d => (double)Length(d)));
+    }
+
+    private void Add(SourceConfig config, ILogger log, CancellationToken cancel)
+    {
+        var source = Source.Open(config, _config.RolesToTrain);
+        var settings = new EncodeSettings
+        {
+            Codec = _settings.Codec,
+            Masks = new MaskSettings { TrainOnPrompt = _config.TrainOnPrompt, MaskHistory = _config.MaskHistory, RolesToTrain = _config.RolesToTrain },
+            MaxLength = _config.Packing == PackingMode.Wrapped ? null : MaxLength,
+            Truncation = _config.Truncation,
+            OnError = _config.OnError,
+            Threads = _config.NumProc ?? Environment.ProcessorCount,
+        };
+        log.Information("{Source}: {Format}{How}", source.Label, source.Format.Name, config.Format is null ? " (found from its rows)" : "");
+        var path = System.IO.Path.Combine(_temporary ?? _settings.CacheFolder!, $"{_stores.Count}.tokens");
+        using (var writer = new TokenWriter(path)) SourceEncoder.Encode(source, settings, writer, "", cancel);
+        var store = TokenStore.Open(path, "") ?? throw new RunException($"{path} is damaged right after it was written");
+        _stores.Add(store);
+        _starts.Add(checked(_starts[^1] + store.Count));
+        if (store.Header.Report.Malformed is { Count: > 0 } bad)
+            log.Warning("{Source}: {Count} rows were left out, the first:\n  {First}", source.Label, bad.Count, string.Join("\n  ", bad.First));
+        if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([store.Header.Report]).Table()}");
+    }
+
+    /// <summary>Divides the documents into those to train on and those held out.</summary>
+    private void Part(ILogger log)
+    {
+        var training = _config.Sources.Count;
+        var contents = Enumerable.Range(0, _starts[training]).Select(Content).ToArray();
+        var held = _config.Eval switch
+        {
+            { Fraction: { } fraction } => Holdout.Fraction(contents, fraction),
+            { Count: { } count } => Holdout.Count(contents, count),
+            _ => new bool[contents.Length],
+        };
+        HashSet<ulong> seen = [], seenHeld = [];
+        var reports = _stores.Select(s => s.Header.Report).ToArray();
+        var lists = new List<int>[_stores.Count];
+        List<int> eval = [];
+        for (var s = 0; s < _stores.Count; s++)
+        {
+            lists[s] = [];
+            var (duplicates, heldOut) = (0, 0);
+            for (var document = _starts[s]; document < _starts[s + 1]; document++)
+            {
+                var isHeld = s >= training || held[document];
+                var fresh = (isHeld ? seenHeld : seen).Add(Content(document));
+                if (!fresh) duplicates++;
+                if (isHeld) heldOut++;
+                if (fresh || !_config.Deduplicate) (isHeld ? eval : lists[s]).Add(document);
+            }
+            reports[s] = reports[s] with { Label = LabelOf(s), Duplicates = duplicates, Eval = heldOut };
+        }
+        Training = [.. lists.Take(training).Select(l => l.ToArray())];
+        Eval = [.. eval];
+        Labels = [.. reports.Select(r => r.Label)];
+        Report = new DataReport(reports) { Overlap = eval.Count(d => seen.Contains(Content(d))) };
+        Warn(log);
+        if (Training.All(t => t.Length == 0)) throw new RequestException($"no row is left to train on\n{Report.Table()}");
+    }
+
+    private string LabelOf(int source)
+    {
+        var label = _stores[source].Header.Report.Label;
+        var same = Enumerable.Range(0, source).Count(s => _stores[s].Header.Report.Label == label);
+        return same == 0 ? label : $"{label} ({same + 1})";
+    }
+
+    private void Warn(ILogger log)
+    {
+        if (Report.Overlap > 0)
+            log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
+        var duplicates = Report.Sources.Sum(s => s.Duplicates);
+        if (duplicates > 0 && !_config.Deduplicate) log.Information("{Count} rows are exact duplicates; data.deduplicate: true leaves them out", duplicates);
+        if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
+        {
+            log.Warning(
+                "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. Set data.mixing: first_exhausted or all_exhausted to have the weights held",
+                string.Join(", ", Training.Select((t, s) => $"{Labels[s]} {(double)t.Length / Training.Sum(x => x.Length):P0}")));
+        }
+    }
+
+    private (int Store, int Index) Locate(int document)
+    {
+        var at = _starts.BinarySearch(document);
+        var store = at >= 0 ? at : ~at - 1;
+        while (_starts[store + 1] == document) store++;
+        return (store, document - _starts[store]);
+    }
+
+    private StoredDocument Stored(int document)
+    {
+        var (store, index) = Locate(document);
+        return _stores[store][index];
+    }
+
+    public void Dispose()
+    {
+        foreach (var store in _stores) store.Dispose();
+        _stores.Clear();
+        if (_temporary is not null && Directory.Exists(_temporary)) Directory.Delete(_temporary, recursive: true);
+    }
+}

@@ -1,0 +1,102 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmTune.Data.Sources;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Data.Formats;
+
+/// <summary>
+/// Conversations as OpenAI writes them: <c>messages</c> of <c>role</c> and <c>content</c> (a text, null beside tool calls, or a list of
+/// parts), with <c>tool_calls</c>, <c>weight</c> and whatever else the template knows; <c>tools</c> and <c>system</c> beside them.
+/// </summary>
+internal static class Messages
+{
+    private static readonly string[] Known = ["system", "developer", "user", "assistant", "tool", "function", "ipython"];
+
+    public static RowFormat Format { get; } = new(
+        "messages",
+        [new Part("messages", true, "conversations", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false)],
+        Fits,
+        Read);
+
+    private static bool Fits(Fields row)
+    {
+        if (!row.TryGet("messages", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0) return false;
+        return list[0].ValueKind == JsonValueKind.Object && list[0].TryGetProperty(row.Settings.TurnKeys?.Role ?? "role", out _);
+    }
+
+    private static Example.Chat Read(Fields row) => Turns.Chat(row, [.. Turns.Read(row, "messages", Turn)]);
+
+    /// <summary>One message.</summary>
+    public static Message Turn(JsonElement turn, RowSettings settings, string where)
+    {
+        var (roleKey, contentKey) = settings.TurnKeys ?? ("role", "content");
+        if (!turn.TryGetProperty(roleKey, out var named) || named.ValueKind != JsonValueKind.String)
+            throw new RowException($"{where} '{roleKey}' is {Kinds.Describe(named)}, expected the name of a role");
+        var role = settings.Roles.GetValueOrDefault(named.GetString()!, named.GetString()!);
+        if (!Known.Contains(role) && !settings.TrainedRoles.Contains(role))
+            throw new RowException($"{where} the role '{role}' is not known; expected {string.Join(", ", Known)}, or one of roles_to_train");
+        var others = Turns.Others(turn, [roleKey, contentKey]);
+        if (others is not null) ObjectArguments(others);
+        turn.TryGetProperty(contentKey, out var content);
+        return new Message(role, Content(content, ref others, where, contentKey)) { Fields = others, Train = Turns.Train(turn, where) };
+    }
+
+    private static string? Content(JsonElement content, ref JsonObject? others, string where, string key)
+    {
+        switch (content.ValueKind)
+        {
+            case JsonValueKind.String:
+                return content.GetString();
+            case JsonValueKind.Array:
+                return Parts(content, ref others, where);
+            case JsonValueKind.Undefined or JsonValueKind.Null when others is not null && (others.ContainsKey("tool_calls") || others.ContainsKey("function_call")):
+                return null;
+            default:
+                throw new RowException($"{where} '{key}' is {Kinds.Describe(content)}, expected a text (or tool_calls beside it)");
+        }
+    }
+
+    /// <summary>Parts of text are joined; a part of reasoning becomes <c>reasoning_content</c>.</summary>
+    private static string Parts(JsonElement parts, ref JsonObject? others, string where)
+    {
+        var text = new StringBuilder();
+        foreach (var part in parts.EnumerateArray())
+        {
+            if (part.ValueKind == JsonValueKind.String)
+            {
+                text.Append(part.GetString());
+                continue;
+            }
+            var type = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var kind) ? kind.ToString() : null;
+            if (type is not ("text" or "reasoning") || Value(part) is not { } value)
+                throw new RowException($"{where} a content part is of type {type ?? "none"}; only parts of type text are trained on: {{\"type\": \"text\", \"text\": \"…\"}}");
+            if (type == "text")
+                text.Append(value);
+            else
+                (others ??= [])["reasoning_content"] = value;
+        }
+        return text.ToString();
+    }
+
+    private static string? Value(JsonElement part)
+    {
+        foreach (var name in (ReadOnlySpan<string>)["text", "value", "content"])
+        {
+            if (part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String) return value.GetString();
+        }
+        return null;
+    }
+
+    /// <summary>OpenAI sends a call's arguments as JSON text; templates expect the object itself.</summary>
+    private static void ObjectArguments(JsonObject fields)
+    {
+        if (fields["tool_calls"] is not JsonArray calls) return;
+        foreach (var call in calls)
+        {
+            if (call?["function"] is not JsonObject function || function["arguments"] is not JsonValue value || !value.TryGetValue(out string? text)) continue;
+            if (Turns.Parse(text) is { ValueKind: JsonValueKind.Object } arguments) function["arguments"] = JsonObject.Create(arguments);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+using System.Text.Json;
+
+namespace LlmTune.Data.Formats;
+
+/// <summary>
+/// <c>prompt</c> and <c>completion</c>: two texts, which are not templated, or two lists of messages, which are one conversation whose
+/// prompt is not trained on.
+/// </summary>
+internal static class PromptCompletion
+{
+    public static RowFormat Format { get; } = new(
+        "prompt_completion", [new Part("prompt", true), new Part("completion", true, "response"), new Part("tools", false)], Fits, Read)
+    {
+        PromptPart = "prompt",
+    };
+
+    private static bool Fits(Fields row) =>
+        row.Has("prompt") && row.TryGet("completion", out var completion)
+        && (row.Settings.Template is not null ? completion.ValueKind == JsonValueKind.String
+            : row.TryGet("prompt", out var prompt) && prompt.ValueKind == completion.ValueKind && completion.ValueKind is JsonValueKind.String or JsonValueKind.Array);
+
+    private static Example Read(Fields row)
+    {
+        if (row.Get("completion").ValueKind != JsonValueKind.Array) return new Example.PromptCompletion(row.Text("prompt"), row.Text("completion"));
+        var prompt = Turns.Read(row, "prompt", Messages.Turn).Select(m => m with { Train = false });
+        var completion = Turns.Read(row, "completion", Messages.Turn);
+        return Turns.Chat(row, [.. prompt, .. completion]);
+    }
+}

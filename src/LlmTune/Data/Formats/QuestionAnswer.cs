@@ -1,0 +1,19 @@
+using System.Text.Json;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Data.Formats;
+
+/// <summary><c>question</c> and <c>answer</c>, perhaps a <c>system</c> text: a conversation of two turns.</summary>
+internal static class QuestionAnswer
+{
+    public static RowFormat Format { get; } = new(
+        "question_answer", [new Part("question", true), new Part("answer", true, "response"), new Part("system", false, "system_prompt")], Fits, Read)
+    {
+        PromptPart = "question",
+    };
+
+    private static bool Fits(Fields row) => row.Has("question") && row.TryGet("answer", out var answer) && answer.ValueKind == JsonValueKind.String;
+
+    private static Example.Chat Read(Fields row) =>
+        Turns.Chat(row, [new Message("user", row.Text("question")), new Message("assistant", row.Text("answer"))]);
+}

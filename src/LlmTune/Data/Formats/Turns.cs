@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmTune.Data.Sources;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Data.Formats;
+
+/// <summary>What the formats of conversations share: lists of turns, system texts, tools.</summary>
+internal static class Turns
+{
+    /// <summary>The turns of a list, each read by <paramref name="read"/>.</summary>
+    public static IEnumerable<Message> Read(Fields row, string part, Func<JsonElement, RowSettings, string, Message> read)
+    {
+        var list = row.List(part);
+        var column = row.ColumnOf(part);
+        var number = 0;
+        foreach (var turn in list.EnumerateArray())
+        {
+            var where = $"'{column}', turn {++number}:";
+            if (turn.ValueKind != JsonValueKind.Object) throw new RowException($"{where} is {Kinds.Describe(turn)}, expected an object with a role and a content");
+            yield return read(turn, row.Settings, where);
+        }
+    }
+
+    /// <summary>A conversation of the turns, with the row's system text before them and its tools; it must have something to learn.</summary>
+    public static Example.Chat Chat(Fields row, IReadOnlyList<Message> turns)
+    {
+        if (row.OptionalText("system") is { } system && turns[0].Role != "system") turns = [new Message("system", system), .. turns];
+        var roles = row.Settings.TrainedRoles;
+        if (!turns.Any(t => t.Train == true || roles.Contains(t.Role)))
+            throw new RowException($"has no turn of the {(roles.Count == 1 ? "role" : "roles")} {string.Join(", ", roles)}: there is nothing to learn");
+        return new Example.Chat(new Conversation(turns, Tools(row)));
+    }
+
+    /// <summary>Tools as a list or as JSON text of one; bare functions are wrapped as OpenAI has them.</summary>
+    private static JsonArray? Tools(Fields row)
+    {
+        if (!row.TryGet("tools", out var value)) return null;
+        if (value.ValueKind == JsonValueKind.String)
+        {
+            var text = value.GetString()!;
+            if (string.IsNullOrWhiteSpace(text)) return null;
+            value = Parse(text) ?? throw new RowException($"'{row.ColumnOf("tools")}' is a text that is not JSON, expected a list of tools");
+        }
+        if (value.ValueKind != JsonValueKind.Array) throw row.Wrong("tools", value, "a list of tools");
+        if (value.GetArrayLength() == 0) return null;
+        var tools = new JsonArray();
+        foreach (var tool in value.EnumerateArray())
+        {
+            if (tool.ValueKind != JsonValueKind.Object) throw new RowException($"'{row.ColumnOf("tools")}' holds {Kinds.Describe(tool)}, expected descriptions of functions");
+            var node = JsonObject.Create(tool)!;
+            tools.Add((JsonNode)(node.ContainsKey("function") || node.ContainsKey("type") ? node : new JsonObject { ["type"] = "function", ["function"] = node }));
+        }
+        return tools;
+    }
+
+    /// <summary>JSON text as a value; null if it is not JSON.</summary>
+    public static JsonElement? Parse(string text)
+    {
+        try
+        {
+            return JsonElement.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether a turn is trained on, as it says itself: OpenAI's <c>weight</c>, <c>loss_weight</c>, axolotl's <c>train</c>.</summary>
+    public static bool? Train(JsonElement turn, string where)
+    {
+        foreach (var name in (ReadOnlySpan<string>)["weight", "loss_weight", "train", "training"])
+        {
+            if (!turn.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null) continue;
+            return value.ValueKind switch
+            {
+                JsonValueKind.True => true,
+                JsonValueKind.False => false,
+                JsonValueKind.Number when value.GetDouble() is 0 or 1 => value.GetDouble() == 1,
+                _ => throw new RowException($"{where} {name} is {Kinds.Describe(value)}, expected 0 or 1: turns are trained on or not"),
+            };
+        }
+        return null;
+    }
+
+    /// <summary>The properties of a turn that are neither its role, its content nor about training: the template may know them.</summary>
+    public static JsonObject? Others(JsonElement turn, ReadOnlySpan<string> taken)
+    {
+        JsonObject? others = null;
+        foreach (var property in turn.EnumerateObject())
+        {
+            if (property.Value.ValueKind == JsonValueKind.Null || taken.Contains(property.Name)) continue;
+            if (property.Name is "weight" or "loss_weight" or "train" or "training") continue;
+            (others ??= [])[property.Name] = Node(property.Value);
+        }
+        return others;
+    }
+
+    public static JsonNode? Node(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => JsonObject.Create(value),
+        JsonValueKind.Array => JsonArray.Create(value),
+        _ => JsonValue.Create(value),
+    };
+}

@@ -1,0 +1,121 @@
+using LlmTune.Data.Formats;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Data;
+
+/// <summary>What of an example is trained on.</summary>
+public sealed record MaskSettings
+{
+    public static MaskSettings Default { get; } = new();
+
+    /// <summary>Everything, prompts and other turns too.</summary>
+    public bool TrainOnPrompt { get; init; }
+
+    /// <summary>Only the last turn of a trained role.</summary>
+    public bool MaskHistory { get; init; }
+
+    public IReadOnlyList<string> RolesToTrain { get; init; } = ["assistant"];
+}
+
+/// <summary>An example as tokens.</summary>
+/// <param name="Trained">(T) whether a token is trained on; of the first token only where it follows another in a stream.</param>
+/// <param name="IsText">Whether it is a running text, which may be cut anywhere.</param>
+public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
+{
+    public bool AnyTrained => Trained.AsSpan(Math.Min(1, Trained.Length)).Contains(true);
+}
+
+/// <summary>
+/// Examples as tokens with their masks. Conversations go through the chat template and nothing is appended; strings are not templated
+/// and EOS is appended.
+/// </summary>
+public static class Rendering
+{
+    /// <exception cref="RowException">The example cannot be rendered.</exception>
+    public static Tokens Render(Example example, Codec codec, MaskSettings masks)
+    {
+        var tokens = example switch
+        {
+            Example.Chat chat => Chat(chat.Conversation, codec, masks),
+            Example.PromptCompletion pair => Pair(pair, codec, masks),
+            Example.Text text => Text(text.Value, codec),
+            Example.Tokens ids => Given(ids, masks),
+            _ => throw new InvalidOperationException(example.GetType().Name),
+        };
+        foreach (var id in tokens.Ids)
+        {
+            if (id >= codec.Vocabulary) throw new RowException($"holds the token id {id}, the model knows {codec.Vocabulary} ids");
+        }
+        return tokens;
+    }
+
+    private static Tokens Chat(Conversation conversation, Codec codec, MaskSettings masks)
+    {
+        if (codec.Render is null)
+        {
+            throw new RequestException(
+                "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, which need none");
+        }
+        var (ids, turns) = codec.Render(conversation);
+        return new Tokens(ids, Mask(conversation, ids.Length, turns, masks));
+    }
+
+    /// <summary>
+    /// (T) what of a rendered conversation is trained on. A turn's own word counts most (weight 0), then roles_to_train and
+    /// mask_history; an empty turn teaches nothing. train_on_prompt takes all but turns that say no.
+    /// </summary>
+    public static bool[] Mask(Conversation conversation, int length, IReadOnlyList<TurnTokens> turns, MaskSettings masks)
+    {
+        bool Learnable(Message message) => masks.RolesToTrain.Contains(message.Role) && (message.Fields is not null || !string.IsNullOrEmpty(message.Content));
+
+        var last = masks.MaskHistory ? conversation.Messages.Select((m, i) => Learnable(m) ? i : -1).Max() : -1;
+        var trained = new bool[length];
+        if (masks.TrainOnPrompt) trained.AsSpan().Fill(true);
+        foreach (var turn in turns)
+        {
+            var message = conversation.Messages[turn.Message];
+            var train = message.Train ?? (Learnable(message) && (!masks.MaskHistory || turn.Message == last));
+            if (train)
+                trained.AsSpan(turn.Start..turn.End).Fill(true);
+            else if (message.Train == false)
+                trained.AsSpan(turn.Start..turn.End).Clear();
+        }
+        return trained;
+    }
+
+    /// <summary>The whole is encoded at once; a token that reaches over the boundary belongs to the completion (as in TRL).</summary>
+    private static Tokens Pair(Example.PromptCompletion pair, Codec codec, MaskSettings masks)
+    {
+        var whole = WithEnd(codec.Encode(pair.Prompt + pair.Completion), codec);
+        var trained = new bool[whole.Length];
+        if (pair.Completion.Length > 0)
+            trained.AsSpan(masks.TrainOnPrompt ? 0 : Boundary(codec.Encode(pair.Prompt), whole)).Fill(true);
+        return new Tokens(whole, trained);
+    }
+
+    private static Tokens Text(string text, Codec codec)
+    {
+        var ids = text.Length > 0 ? WithEnd(codec.Encode(text), codec) : [];
+        var trained = new bool[ids.Length];
+        trained.AsSpan().Fill(true);
+        return new Tokens(ids, trained, IsText: true);
+    }
+
+    private static Tokens Given(Example.Tokens given, MaskSettings masks)
+    {
+        var trained = new bool[given.Ids.Length];
+        for (var t = 0; t < trained.Length; t++)
+            trained[t] = (given.Trained?[t] ?? true) && (masks.TrainOnPrompt || (given.Completion?[t] ?? true));
+        return new Tokens(given.Ids, trained);
+    }
+
+    /// <summary>Length of the common beginning of a prompt's ids and the whole's: where the completion begins.</summary>
+    public static int Boundary(ReadOnlySpan<int> prompt, ReadOnlySpan<int> whole) => prompt.CommonPrefixLength(whole);
+
+    /// <summary>With EOS at the end unless it is there, and without a second BOS where the text has brought its own.</summary>
+    private static int[] WithEnd(int[] ids, Codec codec)
+    {
+        if (codec.Bos is { } bos && ids.Length > 1 && ids[0] == bos && ids[1] == bos) ids = ids[1..];
+        return codec.Eos is not { } eos || ids is [.., var last] && last == eos ? ids : [.. ids, eos];
+    }
+}

@@ -1,0 +1,60 @@
+namespace LlmTune.Data;
+
+/// <summary>Rows of a plan as batches of tokens.</summary>
+public static class RowBatches
+{
+    extension(Corpus corpus)
+    {
+        /// <summary>The rows from <paramref name="first"/> to before <paramref name="end"/> in one batch.</summary>
+        public TokenBatch Batch(EpochPlan plan, int first, int end)
+        {
+            List<Document> documents = [];
+            for (var row = first; row < end; row++)
+            {
+                if (plan.Joined)
+                    documents.Add(Joined(corpus, plan.Row(row)));
+                else
+                    foreach (var piece in plan.Row(row)) documents.Add(corpus.Read(piece));
+            }
+            return TokenBatch.Of(documents);
+        }
+
+        /// <summary>All rows of a plan in order, so many a batch.</summary>
+        public IEnumerable<TokenBatch> Batches(EpochPlan plan, int rows)
+        {
+            for (var first = 0; first < plan.Rows; first += rows)
+                yield return corpus.Batch(plan, first, Math.Min(first + rows, plan.Rows));
+        }
+
+        /// <summary>Tokens of rows that are trained on, and all.</summary>
+        internal (int Supervised, int Tokens) Count(EpochPlan plan, int first, int end)
+        {
+            var (supervised, tokens) = (0, 0);
+            for (var row = first; row < end; row++)
+            {
+                foreach (var piece in plan.Row(row)) tokens += piece.Length;
+                if (plan.Joined)
+                    supervised += Joined(corpus, plan.Row(row)).TrainedCount;
+                else
+                    foreach (var piece in plan.Row(row)) supervised += corpus.TrainedCount(piece.Document);
+            }
+            return (supervised, tokens);
+        }
+    }
+
+    /// <summary>The pieces of a row as one stream: attention and prediction run across their borders.</summary>
+    private static Document Joined(Corpus corpus, ReadOnlySpan<Piece> pieces)
+    {
+        List<int> ids = [];
+        List<bool> trained = [];
+        Document? first = null;
+        foreach (var piece in pieces)
+        {
+            var document = corpus.Read(piece);
+            first ??= document;
+            ids.AddRange(document.Ids);
+            trained.AddRange(document.Trained);
+        }
+        return new Document([.. ids], [.. trained], first!.Key, first.Source);
+    }
+}

@@ -1,0 +1,77 @@
+using LlmTune.Data.Formats;
+using LlmTune.Data.Sources;
+
+namespace LlmTune.Data;
+
+/// <summary>A source of the run file, looked at: its files, its name, and the format of its rows.</summary>
+internal sealed record Source
+{
+    /// <summary>So many good rows decide about the format.</summary>
+    private const int Sample = 32;
+
+    public required string Label { get; init; }
+
+    public required IReadOnlyList<string> Files { get; init; }
+
+    public required RowFormat Format { get; init; }
+
+    public required RowSettings Settings { get; init; }
+
+    public int? Limit { get; init; }
+
+    private PeekedRows Peeked { get; init; } = null!;
+
+    /// <exception cref="RequestException">Nothing is there, or it has a format that is not known.</exception>
+    public static Source Open(SourceConfig config, IReadOnlyList<string> rolesToTrain)
+    {
+        var path = config.Path ?? throw new RequestException("a source needs a path, or a name and a dir");
+        var files = SourceFiles.Find(path, config.Split);
+        var label = config.Label ?? (path == SourceFiles.StandardInput ? "standard input" : Path.GetFileName(Path.TrimEndingDirectorySeparator(path)));
+        var settings = new RowSettings
+        {
+            Columns = config.Columns ?? RowSettings.Default.Columns,
+            Template = config.PromptTemplate is { } template ? PromptTemplate.Parse(template) : null,
+            TrainedRoles = rolesToTrain,
+        };
+        var format = config.Format is { } name ? RowFormat.Named(name) : null;
+        var rows = new PeekedRows(SourceReader.Read(files, format?.Unit ?? TextUnit.File));
+        format ??= Find(rows, settings, path);
+        return new Source { Label = label, Files = files, Format = format, Settings = settings, Limit = config.Limit, Peeked = rows };
+    }
+
+    /// <summary>The rows, once.</summary>
+    public IEnumerable<Row> Rows() => Limit is { } limit ? Peeked.All().Take(limit) : Peeked.All();
+
+    private static RowFormat Find(PeekedRows rows, RowSettings settings, string path)
+    {
+        var sample = rows.Peek(Sample);
+        if (sample.Count == 0) throw new RequestException($"{path} holds no rows");
+        var good = sample.Where(r => r.Problem is null).Select(r => r.Value).ToList();
+        if (good.Count > 0) return Detection.Find(good, settings, path);
+        throw new RequestException(
+            string.Join('\n', (IEnumerable<string>)[$"{path}: none of its first {sample.Count} rows can be read", .. sample.Take(Tally.Shown).Select(r => $"  {r.Place}: {r.Problem}")]));
+    }
+
+    /// <summary>Rows of which the first are looked at before all are taken.</summary>
+    private sealed class PeekedRows(IEnumerable<Row> rows)
+    {
+        private readonly IEnumerator<Row> _rows = rows.GetEnumerator();
+        private readonly List<Row> _seen = [];
+
+        /// <summary>The first rows, until enough of them are good or far too many are bad.</summary>
+        public List<Row> Peek(int good)
+        {
+            while (_seen.Count(r => r.Problem is null) < good && _seen.Count < 8 * good && _rows.MoveNext()) _seen.Add(_rows.Current);
+            return _seen;
+        }
+
+        public IEnumerable<Row> All()
+        {
+            foreach (var row in _seen) yield return row;
+            using (_rows)
+            {
+                while (_rows.MoveNext()) yield return _rows.Current;
+            }
+        }
+    }
+}

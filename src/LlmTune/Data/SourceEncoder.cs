@@ -1,0 +1,160 @@
+using System.Runtime.InteropServices;
+using LlmTune.Data.Formats;
+using LlmTune.Data.Sources;
+
+namespace LlmTune.Data;
+
+/// <summary>How rows of a source become tokens.</summary>
+internal sealed record EncodeSettings
+{
+    public required Codec Codec { get; init; }
+
+    public required MaskSettings Masks { get; init; }
+
+    /// <summary>Longest document; null where rows are cut from a stream.</summary>
+    public int? MaxLength { get; init; }
+
+    public TruncationMode Truncation { get; init; } = TruncationMode.Drop;
+
+    public OnError OnError { get; init; } = OnError.Fail;
+
+    public int Threads { get; init; } = Environment.ProcessorCount;
+}
+
+/// <summary>Rows to tokens, in parallel over rows, in the order of the rows, with a bounded number of rows in memory.</summary>
+internal static class SourceEncoder
+{
+    private const int ChunkRows = 64;
+    private const int ChunkBytes = 1 << 20;
+
+    private enum Fate
+    {
+        Kept,
+        Malformed,
+        TooLong,
+        NothingToTrain,
+    }
+
+    private readonly record struct Outcome(Fate Fate, Row Row, Tokens? Tokens = null, ulong Content = 0, int Length = 0, string Message = "");
+
+    /// <summary>Encodes a source into a token file.</summary>
+    /// <exception cref="RequestException">Rows do not fit and <c>on_error</c> is fail, or none is left.</exception>
+    public static void Encode(Source source, EncodeSettings settings, TokenWriter writer, string key, CancellationToken cancel)
+    {
+        var report = new SourceReport { Label = source.Label, Format = source.Format.Name };
+        var files = new Dictionary<string, int>();
+        var byLine = true;
+        List<string> fatal = [];
+        foreach (var outcome in Outcomes(source, settings, cancel))
+        {
+            report = Count(report, outcome, settings, fatal);
+            byLine &= outcome.Row.ByLine;
+            if (fatal.Count == Tally.Shown) break;
+            if (outcome is not { Fate: Fate.Kept, Tokens: { } tokens }) continue;
+            ref var file = ref CollectionsMarshal.GetValueRefOrAddDefault(files, outcome.Row.File, out var known);
+            if (!known) file = files.Count - 1;
+            writer.Add(tokens, outcome.Content, file, outcome.Row.Number);
+        }
+        if (fatal.Count > 0) throw new RequestException(Refusal(source.Label, fatal, settings));
+        writer.Finish(new StoreHeader(key, report, [.. files.Keys], byLine));
+    }
+
+    private static SourceReport Count(SourceReport report, Outcome outcome, EncodeSettings settings, List<string> fatal)
+    {
+        report = report with { Rows = report.Rows + 1, Longest = Math.Max(report.Longest, outcome.Length) };
+        var shown = $"{outcome.Row.Place}: {outcome.Message}";
+        switch (outcome.Fate)
+        {
+            case Fate.Malformed:
+                if (settings.OnError == OnError.Fail) fatal.Add(shown);
+                return report with { Malformed = report.Malformed.With(shown) };
+            case Fate.TooLong:
+                if (settings.Truncation == TruncationMode.Raise) fatal.Add(shown);
+                return report with { TooLong = report.TooLong.With(shown), TokensLost = report.TokensLost + outcome.Length };
+            case Fate.NothingToTrain:
+                return report with { NothingToTrain = report.NothingToTrain.With(shown) };
+            default:
+                var tokens = outcome.Tokens!;
+                var lost = outcome.Length - tokens.Ids.Length;
+                return report with
+                {
+                    Documents = report.Documents + 1,
+                    Tokens = report.Tokens + tokens.Ids.Length,
+                    Trained = report.Trained + tokens.Trained.AsSpan(1).Count(true),
+                    Truncated = lost > 0 ? report.Truncated.With($"{outcome.Row.Place}: {lost:N0} of {outcome.Length:N0} tokens") : report.Truncated,
+                    TokensLost = report.TokensLost + lost,
+                };
+        }
+    }
+
+    private static string Refusal(string label, List<string> problems, EncodeSettings settings)
+    {
+        var cure = settings.OnError == OnError.Fail ? "correct the rows, or set data.on_error: skip to leave them out and count them" : "see the messages";
+        var count = problems.Count < Tally.Shown ? $"{problems.Count}" : $"{problems.Count} or more";
+        return string.Join('\n', (IEnumerable<string>)[$"{label}: {count} rows cannot be trained on", .. problems.Select(p => "  " + p), $"  {cure}"]);
+    }
+
+    /// <summary>What becomes of each row, in order: chunks of rows are encoded on the pool, at most two for each thread at a time.</summary>
+    private static IEnumerable<Outcome> Outcomes(Source source, EncodeSettings settings, CancellationToken cancel)
+    {
+        var running = new Queue<Task<Outcome[]>>();
+        foreach (var chunk in Chunks(source.Rows()))
+        {
+            cancel.ThrowIfCancellationRequested();
+            running.Enqueue(Task.Run(() => chunk.ConvertAll(row => Encode(row, source, settings)).ToArray(), cancel));
+            if (running.Count < 2 * settings.Threads) continue;
+            foreach (var outcome in running.Dequeue().GetAwaiter().GetResult()) yield return outcome;
+        }
+        while (running.TryDequeue(out var task))
+        {
+            foreach (var outcome in task.GetAwaiter().GetResult()) yield return outcome;
+        }
+    }
+
+    private static IEnumerable<List<Row>> Chunks(IEnumerable<Row> rows)
+    {
+        List<Row> chunk = [];
+        var bytes = 0;
+        foreach (var row in rows)
+        {
+            chunk.Add(row);
+            bytes += row.Problem is null ? JsonMarshal.GetRawUtf8Value(row.Value).Length : 0;
+            if (chunk.Count < ChunkRows && bytes < ChunkBytes) continue;
+            yield return chunk;
+            (chunk, bytes) = ([], 0);
+        }
+        if (chunk.Count > 0) yield return chunk;
+    }
+
+    private static Outcome Encode(Row row, Source source, EncodeSettings settings)
+    {
+        if (row.Problem is not null) return new Outcome(Fate.Malformed, row, Message: row.Problem);
+        try
+        {
+            var example = source.Format.Read(new Fields(row.Value, source.Format, source.Settings));
+            var tokens = Rendering.Render(example, settings.Codec, settings.Masks);
+            return Limit(row, tokens, example.ContentHash(), settings);
+        }
+        catch (RowException e)
+        {
+            return new Outcome(Fate.Malformed, row, Message: e.Message);
+        }
+    }
+
+    private static Outcome Limit(Row row, Tokens tokens, ulong content, EncodeSettings settings)
+    {
+        var length = tokens.Ids.Length;
+        if (!tokens.AnyTrained) return new Outcome(Fate.NothingToTrain, row, Length: length, Message: "has no token to train on");
+        if (length <= settings.MaxLength || settings.MaxLength is not { } limit) return new Outcome(Fate.Kept, row, tokens, content, length);
+        if (settings.Truncation != TruncationMode.Truncate)
+        {
+            return new Outcome(
+                Fate.TooLong, row, Length: length,
+                Message: $"has {length:N0} tokens, a row holds {limit:N0}; raise data.max_length or set data.truncation: truncate");
+        }
+        var cut = LengthLimit.Cut(tokens, limit, settings.Codec.Bos);
+        return cut.AnyTrained
+            ? new Outcome(Fate.Kept, row, cut, content, length)
+            : new Outcome(Fate.NothingToTrain, row, Length: length, Message: $"has no token to train on within {limit:N0} tokens");
+    }
+}

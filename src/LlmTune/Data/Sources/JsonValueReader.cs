@@ -1,0 +1,95 @@
+using System.Text.Json;
+
+namespace LlmTune.Data.Sources;
+
+/// <summary>
+/// The values of a JSON array, or of a sequence of values, one at a time from a stream. The buffer grows to the largest value,
+/// never to the file.
+/// </summary>
+internal sealed class JsonValueReader
+{
+    private static readonly JsonReaderOptions Options = new() { AllowMultipleValues = true, MaxDepth = 64 };
+
+    private readonly Stream _stream;
+    private readonly bool _array;
+    private byte[] _buffer = new byte[1 << 16];
+    private int _start;
+    private int _end;
+    private bool _finished;
+    private JsonReaderState _state = new(Options);
+    private long _linesBefore;
+
+    public JsonValueReader(Stream stream, bool array)
+    {
+        _stream = stream;
+        _array = array;
+        if (array) ReadBracket();
+    }
+
+    /// <summary>The next value and the line on which it begins; false at the end.</summary>
+    /// <exception cref="JsonException">The stream is not JSON from here on.</exception>
+    public bool Next(out ReadOnlySpan<byte> value, out long line)
+    {
+        while (true)
+        {
+            var pending = _buffer.AsSpan(_start, _end - _start);
+            var reader = new Utf8JsonReader(pending, _finished, _state);
+            if (reader.Read())
+            {
+                if (_array && reader.TokenType == JsonTokenType.EndArray && reader.CurrentDepth == 0)
+                {
+                    value = default;
+                    line = 0;
+                    return false;
+                }
+                var from = (int)reader.TokenStartIndex;
+                if (reader.TrySkip())
+                {
+                    var consumed = (int)reader.BytesConsumed;
+                    line = 1 + _linesBefore + pending[..from].Count((byte)'\n');
+                    _linesBefore += pending[..consumed].Count((byte)'\n');
+                    _state = reader.CurrentState;
+                    _start += consumed;
+                    value = pending[from..consumed];
+                    return true;
+                }
+            }
+            else if (_finished)
+            {
+                value = default;
+                line = 0;
+                return false;
+            }
+            Fill();
+        }
+    }
+
+    private void ReadBracket()
+    {
+        while (true)
+        {
+            var reader = new Utf8JsonReader(_buffer.AsSpan(_start, _end - _start), _finished, _state);
+            if (reader.Read())
+            {
+                _linesBefore += _buffer.AsSpan(_start, (int)reader.BytesConsumed).Count((byte)'\n');
+                _state = reader.CurrentState;
+                _start += (int)reader.BytesConsumed;
+                return;
+            }
+            Fill();
+        }
+    }
+
+    private void Fill()
+    {
+        if (_start > 0)
+        {
+            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+            (_start, _end) = (0, _end - _start);
+        }
+        if (_end == _buffer.Length) Array.Resize(ref _buffer, checked(_buffer.Length * 2));
+        var read = _stream.Read(_buffer, _end, _buffer.Length - _end);
+        if (read == 0) _finished = true;
+        _end += read;
+    }
+}

@@ -1,0 +1,75 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace LlmTune.Data;
+
+/// <summary>Writes a token file beside its final name and puts it there only when it is whole.</summary>
+internal sealed class TokenWriter : IDisposable
+{
+    private readonly string _path;
+    private readonly string _partial;
+    private readonly FileStream _file;
+    private readonly XxHash128 _checksum = new();
+    private readonly List<StoredDocument> _documents = [];
+    private long _tokens;
+
+    public TokenWriter(string path)
+    {
+        _path = path;
+        _partial = $"{path}.{Environment.ProcessId}.{Guid.NewGuid():N}.partial";
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        _file = new FileStream(_partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
+    }
+
+    public int Count => _documents.Count;
+
+    public void Add(Tokens tokens, ulong content, int file, long line)
+    {
+        var count = tokens.Ids.Length;
+        var buffer = ArrayPool<int>.Shared.Rent(count);
+        var trained = 0;
+        for (var t = 0; t < count; t++)
+        {
+            buffer[t] = tokens.Trained[t] ? tokens.Ids[t] : ~tokens.Ids[t];
+            if (t > 0 && tokens.Trained[t]) trained++;
+        }
+        Write(MemoryMarshal.AsBytes(buffer.AsSpan(0, count)));
+        ArrayPool<int>.Shared.Return(buffer);
+        _documents.Add(new StoredDocument(_tokens, content, line, count, trained, file));
+        _tokens += count;
+    }
+
+    /// <summary>Writes what follows the tokens and moves the file to its name.</summary>
+    public void Finish(StoreHeader header)
+    {
+        Write(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_documents)));
+        var json = JsonSerializer.SerializeToUtf8Bytes(header);
+        Write(json);
+        Span<byte> footer = stackalloc byte[TokenStore.FooterSize];
+        var checksum = _checksum.GetCurrentHashAsUInt128();
+        BinaryPrimitives.WriteInt64LittleEndian(footer, _tokens);
+        BinaryPrimitives.WriteInt64LittleEndian(footer[8..], _documents.Count);
+        BinaryPrimitives.WriteInt64LittleEndian(footer[16..], json.Length);
+        BinaryPrimitives.WriteUInt64LittleEndian(footer[24..], (ulong)(checksum >> 64));
+        BinaryPrimitives.WriteUInt64LittleEndian(footer[32..], (ulong)checksum);
+        _file.Write(footer);
+        _file.Flush(flushToDisk: true);
+        _file.Dispose();
+        File.Move(_partial, _path, overwrite: true);
+    }
+
+    private void Write(ReadOnlySpan<byte> bytes)
+    {
+        _checksum.Append(bytes);
+        _file.Write(bytes);
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        if (File.Exists(_partial)) File.Delete(_partial);
+    }
+}

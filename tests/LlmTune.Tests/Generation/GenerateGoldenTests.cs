@@ -1,0 +1,175 @@
+using System.Text.Json;
+using LlmTune.Generation;
+using LlmTune.Layers;
+using LlmTune.Models;
+
+namespace LlmTune.Tests.Generation;
+
+/// <summary>Ids, logits and scores of generation, and the cache, against transformers.</summary>
+public class GenerateGoldenTests
+{
+    private const string Area = "generate";
+
+    public static IEnumerable<TheoryDataRow<string>> Cases => Golden.Cases(Area);
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Generation_equals_transformers(string folder)
+    {
+        using var golden = new GoldenCase(Area, folder);
+        using var scope = NewDisposeScope();
+        golden.Described("case", "what", "library", "computed_in", "attn_implementation", "where");
+        var runs = golden.Field("runs").EnumerateArray().ToArray();
+        if (runs[0].TryGetProperty("prefill", out _))
+        {
+            Cache(golden, runs);
+            return;
+        }
+        if (!golden.Has("model") || runs.Any(run => run.TryGetProperty("class", out _) || run.TryGetProperty("possible_tokens", out _) || run.TryGetProperty("assisted_new_ids", out _)))
+        {
+            Golden.Skip(Area, $"case {golden.Name}");
+            return;
+        }
+        var path = golden.Text("model");
+        var modelFolder = path.Contains('/', StringComparison.Ordinal) || path == "model"
+            ? Path.GetFullPath(Path.Combine(folder, path))
+            : RealModels.Find(path);
+        if (modelFolder is null) Golden.Skip(Area, $"model {path} is not there");
+        using var model = golden.OpenModel(modelFolder!).Load(Golden.Device, ScalarType.Float32);
+        var done = runs.Count(run => Run(golden, run, model, modelFolder!));
+        if (done == 0) Golden.Skip(Area, $"case {golden.Name}: {string.Join(", ", runs.SelectMany(Unbuilt).Distinct())}");
+        if (done < runs.Length)
+            TestContext.Current.AddWarning($"{done} of {runs.Length} runs compared; not built: {string.Join(", ", runs.SelectMany(Unbuilt).Distinct())}");
+        else golden.Finish();
+        if (done < runs.Length) Golden.Ran(Area);
+    }
+
+    private static readonly string[] Built =
+        ["max_new_tokens", "max_length", "do_sample", "eos_token_id", "pad_token_id", "repetition_penalty", "stop_strings", "num_beams:1"];
+
+    private static IEnumerable<string> Unbuilt(JsonElement run) =>
+        run.GetProperty("options").EnumerateObject().Select(o => o.Name).Where(name => !Built.Contains(name));
+
+    private static bool Run(GoldenCase golden, JsonElement run, Decoder model, string modelFolder)
+    {
+        if (Unbuilt(run).Any()) return false;
+        Assert.Empty(run.EnumerateObject().Select(f => f.Name).Except(
+            ["name", "options", "prompt", "prompts", "input_ids", "attention_mask", "sequences", "new_ids", "text", "continuation", "continuations", "smallest_margin"]));
+        var name = run.GetProperty("name").GetString()!;
+        var options = run.GetProperty("options");
+        var rows = Rows(run);
+        var width = run.GetProperty("input_ids")[0].GetArrayLength();
+        var ends = options.TryGetProperty("eos_token_id", out var eos)
+            ? eos.ValueKind == JsonValueKind.Array ? eos.EnumerateArray().Select(e => e.GetInt32()).ToArray() : [eos.GetInt32()]
+            : [];
+        var pad = options.TryGetProperty("pad_token_id", out var padId) ? padId.GetInt32() : 0;
+        var tokenizer = File.Exists(Path.Combine(modelFolder, "tokenizer.json")) ? LlmTune.Tokenization.HfTokenizer.Load(modelFolder) : null;
+        var generation = new GenerationOptions
+        {
+            MaxNewTokens = options.TryGetProperty("max_new_tokens", out var most) ? most.GetInt32() : options.GetProperty("max_length").GetInt32() - width,
+            DoSample = options.TryGetProperty("do_sample", out var sample) && sample.GetBoolean(),
+            EndTokens = ends,
+            RepetitionPenalty = options.TryGetProperty("repetition_penalty", out var penalty) ? penalty.GetDouble() : 1,
+            Stop = options.TryGetProperty("stop_strings", out var stops)
+                ? StopStrings.Watch([.. stops.EnumerateArray().Select(s => s.GetString()!)], ids => tokenizer!.Decode(ids, skipSpecialTokens: true))
+                : null,
+        };
+        var scores = new List<(IReadOnlyList<int> Rows, Tensor Logits, Tensor Scores)>();
+        var made = TextGenerator.Generate(
+            model, rows, generation, null, (active, logits, processed) => scores.Add(([.. active], logits.clone().DetachFromDisposeScope(), processed.clone().DetachFromDisposeScope())));
+
+        var expected = run.GetProperty("new_ids").EnumerateArray().Select(row => row.EnumerateArray().Select(x => x.GetInt32()).ToArray()).ToArray();
+        for (var r = 0; r < rows.Length; r++)
+        {
+            Assert.Equal(expected[r][..made[r].Length], made[r]);
+            Assert.All(expected[r][made[r].Length..], id => Assert.Equal(pad, id));   // after its end a row is filled
+        }
+        if (tokenizer is not null)
+        {
+            if (run.TryGetProperty("prompt", out var prompt)) Assert.Equal(rows[0], tokenizer.Encode(prompt.GetString()!, addSpecialTokens: true));
+            if (run.TryGetProperty("text", out var text)) Assert.Equal(text.GetString(), tokenizer.Decode([.. rows[0], .. made[0]], skipSpecialTokens: true));
+        }
+        foreach (var which in new[] { "logits", "scores" })
+        {
+            if (!golden.HasTensor($"{name}.{which}")) continue;
+            var tensor = golden.Expected($"{name}.{which}");
+            if (tensor.dim() == 2) tensor = tensor.unsqueeze(1);   // only the first token
+            for (var step = 0; step < tensor.shape[1]; step++)
+                for (var i = 0; i < scores[step].Rows.Count; i++)
+                    Close.Assert(tensor[scores[step].Rows[i]][step], (which == "logits" ? scores[step].Logits : scores[step].Scores)[i], $"{name}.{which}, step {step}");
+        }
+        if (golden.HasTensor($"{name}.probabilities"))
+        {
+            var probabilities = golden.Expected($"{name}.probabilities");
+            for (var step = 0; step < probabilities.shape[1]; step++)
+                for (var i = 0; i < scores[step].Rows.Count; i++)
+                    Close.Assert(probabilities[scores[step].Rows[i]][step], scores[step].Scores[i].softmax(-1), $"{name}.probabilities, step {step}");
+        }
+        return true;
+    }
+
+    private static void Cache(GoldenCase golden, JsonElement[] runs)
+    {
+        var skipped = new List<string>();
+        foreach (var run in runs)
+        {
+            Assert.Empty(run.EnumerateObject().Select(f => f.Name).Except(
+                ["name", "model", "input_ids", "attention_mask", "position_ids", "prefill", "largest_difference_from_full_forward"]));
+            ModelFolder opened;
+            try
+            {
+                var path = Path.GetFullPath(Path.Combine(golden.Folder, run.GetProperty("model").GetString()!));
+                if (!Directory.Exists(path))
+                {
+                    skipped.Add($"no model {path}");
+                    continue;
+                }
+                opened = ModelFolder.Open(path);
+            }
+            catch (UnsupportedModelException e)
+            {
+                skipped.Add(e.Message);
+                continue;
+            }
+            using var model = opened.Load(Golden.Device, ScalarType.Float32);
+            var expected = golden.Expected($"{run.GetProperty("name").GetString()}.logits");
+            var width = run.GetProperty("input_ids")[0].GetArrayLength();
+            var prefill = run.GetProperty("prefill").GetInt32();
+            var rows = Rows(run);
+            // Rows that are all padding in the prefill have nothing to begin with.
+            var present = Enumerable.Range(0, rows.Length).Where(r => rows[r].Length > width - prefill).ToArray();
+            using var _ = no_grad();
+            using var cache = new KvCache(model, width);
+            int Length(int r) => rows[r].Length - (width - prefill);
+            var ids = present.SelectMany(r => rows[r][..Length(r)]).Select(id => (long)id).ToArray();
+            using var context = cache.Prefill([.. present.Select(Length)]);
+            var pass = new Pass(context);
+            var logits = model.Logits(model.Forward(tensor(ids, ScalarType.Int64, model.Device), pass), pass);
+            var token = 0;
+            foreach (var r in present)
+            {
+                Close.Assert(expected[r][(prefill - Length(r))..prefill], logits[token..(token + Length(r))], $"{opened.Name}: prefill of row {r}");
+                token += Length(r);
+            }
+            for (var column = prefill; column < width; column++)
+            {
+                var step = new Pass(cache.Step());
+                var next = present.Select(r => (long)rows[r][^(width - column)]).ToArray();
+                var stepLogits = model.Logits(model.Forward(tensor(next, ScalarType.Int64, model.Device), step), step);
+                for (var i = 0; i < present.Length; i++) Close.Assert(expected[present[i]][column], stepLogits[i], $"{opened.Name}: column {column} of row {present[i]}");
+            }
+        }
+        if (skipped.Count == runs.Length) Golden.Skip(Area, string.Join("; ", skipped));
+        if (skipped.Count > 0) TestContext.Current.AddWarning($"{runs.Length - skipped.Count} of {runs.Length} runs compared; {string.Join("; ", skipped)}");
+        else golden.Finish();
+        if (skipped.Count > 0) Golden.Ran(Area);
+    }
+
+    /// <summary>The rows without their padding on the left.</summary>
+    private static int[][] Rows(JsonElement run)
+    {
+        var ids = run.GetProperty("input_ids").EnumerateArray().Select(row => row.EnumerateArray().Select(x => x.GetInt32()).ToArray()).ToArray();
+        if (!run.TryGetProperty("attention_mask", out var masks)) return ids;
+        return [.. ids.Select((row, r) => row[(row.Length - masks[r].EnumerateArray().Sum(m => m.GetInt32()))..])];
+    }
+}
