@@ -74,6 +74,9 @@ public sealed class Decoder : IDisposable
         return recorder.Taken;
     }
 
+    /// <summary>A model without numbers: layers, names and shapes only.</summary>
+    public static Decoder Outline(ModelSpec spec) => new(spec, new ShapeRecorder());
+
     public void Dispose()
     {
         Embedding.Dispose();

@@ -25,6 +25,17 @@ public sealed class ModelFolder
         return new ModelFolder(path, FamilyTable.Read(ConfigJson.Read(System.IO.Path.Combine(path, "config.json"))), pathOrId);
     }
 
+    /// <summary>Tokens that end a generation: generation_config.json's where it names some, else config.json's.</summary>
+    public IReadOnlyList<int> GenerationEndTokens
+    {
+        get
+        {
+            var file = System.IO.Path.Combine(Path, "generation_config.json");
+            var own = File.Exists(file) ? ConfigJson.Read(file).Integers("eos_token_id") : [];
+            return own.Count > 0 ? own : Spec.EndTokens;
+        }
+    }
+
     /// <summary>
     /// The type to compute in if none is asked for: bfloat16 where the GPU has it, else float32 (a CPU multiplies bfloat16 several
     /// times slower).

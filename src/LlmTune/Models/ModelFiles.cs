@@ -1,0 +1,57 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmTune.Io;
+
+namespace LlmTune.Models;
+
+/// <summary>The files of a model folder beside its weights.</summary>
+public static class ModelFiles
+{
+    private static readonly string[] WeightEndings = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".index.json"];
+
+    /// <summary>What belongs to tokenizer and chat template.</summary>
+    private static readonly string[] TokenizerFiles =
+        ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json"];
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>Copies everything but weights, config.json and the model card.</summary>
+    public static void CopyBeside(string from, string to)
+    {
+        foreach (var file in Directory.EnumerateFiles(from))
+        {
+            var name = Path.GetFileName(file);
+            if (name is "config.json" or "README.md" || name.StartsWith('.') || WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.Ordinal))) continue;
+            Copy(file, Path.Combine(to, name));
+        }
+        CopyTemplates(from, to);
+    }
+
+    /// <summary>Copies tokenizer and chat templates.</summary>
+    public static void CopyTokenizer(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var name in TokenizerFiles)
+            if (File.Exists(Path.Combine(from, name))) Copy(Path.Combine(from, name), Path.Combine(to, name));
+        CopyTemplates(from, to);
+    }
+
+    /// <summary>Writes config.json as it is in another folder, with changes.</summary>
+    public static void WriteConfig(string from, string to, Action<JsonObject> change)
+    {
+        var config = (JsonObject)JsonNode.Parse(File.ReadAllBytes(Path.Combine(from, "config.json")))!;
+        change(config);
+        AtomicFile.WriteText(Path.Combine(to, "config.json"), config.ToJsonString(Indented) + "\n");
+    }
+
+    private static void CopyTemplates(string from, string to)
+    {
+        var folder = Path.Combine(from, "additional_chat_templates");
+        if (!Directory.Exists(folder)) return;
+        Directory.CreateDirectory(Path.Combine(to, "additional_chat_templates"));
+        foreach (var file in Directory.EnumerateFiles(folder)) Copy(file, Path.Combine(to, "additional_chat_templates", Path.GetFileName(file)));
+    }
+
+    /// <summary>The content alone: a folder that is read-only must not make a read-only copy.</summary>
+    private static void Copy(string from, string to) => AtomicFile.WriteBytes(to, File.ReadAllBytes(from));
+}

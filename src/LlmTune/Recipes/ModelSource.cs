@@ -1,0 +1,126 @@
+using System.Text.Json;
+using LlmTune.Adapters;
+using LlmTune.Models;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Recipes;
+
+/// <summary>What RUN, ADAPTER or MODEL on a command line means: a base model, perhaps an adapter, a tokenizer, a template.</summary>
+public sealed record ModelSource
+{
+    /// <summary>As the user named it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Folder or hub id of the base model.</summary>
+    public required string Base { get; init; }
+
+    /// <summary>PEFT folder; null for a model alone.</summary>
+    public string? Adapter { get; init; }
+
+    /// <summary>Folder with the tokenizer.</summary>
+    public required string Tokenizer { get; init; }
+
+    /// <summary>model.chat_template of the run.</summary>
+    public string? ChatTemplate { get; init; }
+
+    public bool IsRun { get; init; }
+
+    /// <param name="baseModel">The base of an adapter whose config names none, or one that is not here.</param>
+    /// <exception cref="RequestException">Nothing of the three.</exception>
+    public static ModelSource Resolve(string path, string? baseModel = null)
+    {
+        if (RunFolder.Is(path)) return OfRun(path, baseModel);
+        if (AdapterFolder.Is(path)) return OfAdapter(path, baseModel);
+        if (baseModel is not null) throw new RequestException($"--base goes with an adapter; {path} is none");
+        var folder = HubCache.Resolve(path);
+        if (!File.Exists(Path.Combine(folder, "config.json")))
+            throw new RequestException($"{path} is neither a run ({RunFolder.RecordName}), nor an adapter ({PeftConfig.FileName}), nor a model (config.json)");
+        return new ModelSource { Name = path, Base = path, Tokenizer = folder };
+    }
+
+    /// <summary>Loads the model with its adapter switched on.</summary>
+    public LoadedModel Load(Device device, ScalarType type)
+    {
+        var folder = ModelFolder.Open(Base);
+        var model = folder.Load(device, type);
+        AdapterSet? set = null;
+        try
+        {
+            if (Adapter is not null)
+            {
+                set = AdapterFolder.Load(Adapter, [.. model.Linears], device, trainable: false);
+                set.Activate(model.Linears);
+            }
+            return new LoadedModel(this, folder, model, set, HfTokenizer.Load(Tokenizer));
+        }
+        catch
+        {
+            set?.Dispose();
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static ModelSource OfRun(string path, string? baseModel)
+    {
+        var run = RunFolder.Open(path);
+        var config = run.ReadConfig();
+        if (!run.IsFinished) throw new RequestException($"{path} holds a run that has not finished: it has neither adapter nor model");
+        if (!AdapterFolder.Is(run.Adapter))
+            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, ChatTemplate = config.Model.ChatTemplate, IsRun = true };
+        return new ModelSource
+        {
+            Name = path,
+            Base = baseModel ?? config.Model.Path,
+            Adapter = run.Adapter,
+            Tokenizer = run.Adapter,
+            ChatTemplate = config.Model.ChatTemplate,
+            IsRun = true,
+        };
+    }
+
+    private static ModelSource OfAdapter(string path, string? baseModel)
+    {
+        var named = baseModel ?? BaseOf(path) ?? throw new RequestException($"{path} names no base model (base_model_name_or_path); say --base MODEL");
+        // A relative path of an adapter's config counts from where it was trained, or from its own folder.
+        var beside = Path.GetFullPath(Path.Combine(path, named));
+        var found = baseModel is null && !Directory.Exists(named) && Directory.Exists(beside) ? beside : named;
+        string folder;
+        try
+        {
+            folder = HubCache.Resolve(found);
+        }
+        catch (RequestException e)
+        {
+            throw new RequestException($"{path} is an adapter for {named}, which is not here: {e.Message}; or say --base MODEL", e);
+        }
+        var tokenizer = File.Exists(Path.Combine(path, "tokenizer.json")) ? path : folder;
+        return new ModelSource { Name = path, Base = found, Adapter = path, Tokenizer = tokenizer };
+    }
+
+    private static string? BaseOf(string folder)
+    {
+        try
+        {
+            using var config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, PeftConfig.FileName)));
+            return config.RootElement.TryGetProperty("base_model_name_or_path", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
+        }
+        catch (JsonException)
+        {
+            return null;   // reading the whole config says what is wrong with it
+        }
+    }
+}
+
+/// <summary>A model in memory, with what belongs to it.</summary>
+public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder Model, AdapterSet? Adapters, HfTokenizer Tokenizer) : IDisposable
+{
+    /// <summary>Tokens that end an answer: the tokenizer's end token and those of generation_config.json or config.json.</summary>
+    public IReadOnlyList<int> EndTokens => [.. new[] { Tokenizer.EosId }.OfType<int>().Concat(Folder.GenerationEndTokens).Distinct()];
+
+    public void Dispose()
+    {
+        Adapters?.Dispose();
+        Model.Dispose();
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmTune.Adapters;
+using LlmTune.Config;
+using LlmTune.Io;
+
+namespace LlmTune.Recipes;
+
+/// <summary>
+/// What a training run leaves: run.json (the resolved configuration, versions, hashes), run.yaml (the same, to run again),
+/// metrics.jsonl, the adapter with tokenizer and chat template, a model card. Other verbs take this folder and nothing else.
+/// </summary>
+public sealed class RunFolder
+{
+    public const string RecordName = "run.json";
+
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private RunFolder(string path) => Path = path;
+
+    public string Path { get; }
+
+    public string Adapter => System.IO.Path.Combine(Path, "adapter");
+
+    public string Model => System.IO.Path.Combine(Path, "model");
+
+    public string Metrics => System.IO.Path.Combine(Path, "metrics.jsonl");
+
+    public string Card => System.IO.Path.Combine(Path, "README.md");
+
+    /// <summary>Whether a training run wrote this folder.</summary>
+    public static bool Is(string path) => File.Exists(System.IO.Path.Combine(path, RecordName));
+
+    public static RunFolder Open(string path) => new(path);
+
+    /// <summary>Begins a run's folder: it must not hold another one.</summary>
+    /// <param name="force">Replaces what a run has left there.</param>
+    public static RunFolder Create(string path, bool force, RunConfig config, JsonObject facts)
+    {
+        if (Is(path) && !force)
+            throw new RequestException($"{path} holds a run already; name another training.output_dir, or say --force to replace it");
+        if (!Is(path) && Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
+            throw new RequestException($"{path} is not empty and holds no run; name another training.output_dir");
+        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        Directory.CreateDirectory(path);
+        var folder = new RunFolder(path);
+        AtomicFile.WriteText(System.IO.Path.Combine(path, "run.yaml"), ConfigFile.ToYaml(config));
+        var record = new JsonObject { ["config"] = JsonNode.Parse(ConfigFile.ToJson(config)) };
+        foreach (var (key, value) in facts.ToArray())
+        {
+            facts.Remove(key);
+            record[key] = value;
+        }
+        AtomicFile.WriteText(System.IO.Path.Combine(path, RecordName), record.ToJsonString(Indented) + "\n");
+        return folder;
+    }
+
+    /// <summary>The configuration that the run had.</summary>
+    /// <exception cref="RunException">Damaged.</exception>
+    public RunConfig ReadConfig()
+    {
+        var file = System.IO.Path.Combine(Path, "run.yaml");
+        if (!File.Exists(file)) throw new RunException($"{Path} has {RecordName} but no run.yaml; it is damaged");
+        return RunConfig.Load(file);
+    }
+
+    /// <summary>Whether the run has got so far as to write what it trained.</summary>
+    public bool IsFinished => AdapterFolder.Is(Adapter) || File.Exists(System.IO.Path.Combine(Model, "config.json"));
+}
