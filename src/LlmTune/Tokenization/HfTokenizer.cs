@@ -1,0 +1,81 @@
+using System.Text.Json;
+using Microsoft.ML.Tokenizers;
+
+namespace LlmTune.Tokenization;
+
+/// <summary>
+/// A tokenizer as Hugging Face's library reads it from tokenizer.json, with the same ids, spans and texts. It may be used from
+/// several threads. To other .NET libraries it is a <see cref="Tokenizer"/> of Microsoft.ML.Tokenizers.
+/// </summary>
+public sealed partial class HfTokenizer : Tokenizer
+{
+    private readonly TokenizerParts _parts;
+    private readonly AddedTokens _added;
+    private readonly bool _needsOrigins;
+    private readonly HashSet<int> _roles;
+
+    private HfTokenizer(string folder, TokenizerParts parts, TokenizerConfig config)
+    {
+        (Folder, _parts, _added, Config) = (folder, parts, parts.AddedTokens, config.Json);
+        _needsOrigins = parts.Splitter is { } splitter && splitter.Steps.Skip(parts.Normalizer is null ? 1 : 0).Any(step => step.NeedsOrigins);
+        VocabularySize = Math.Max(parts.Model.Vocabulary.Size, _added.All.Select(token => token.Id + 1).DefaultIfEmpty(0).Max());
+        BosId = Role("bos_token");
+        EosId = Role("eos_token");
+        PadId = Role("pad_token");
+        UnkId = Role("unk_token");
+        _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>(), .. parts.PostProcessor?.AddedIds ?? []];
+
+        int? Role(string name) => config.Token(name) is { } token ? TokenId(token) : null;
+    }
+
+    /// <summary>The folder that the tokenizer was loaded from.</summary>
+    public string Folder { get; }
+
+    /// <summary>The highest id + 1, added tokens included.</summary>
+    public int VocabularySize { get; }
+
+    /// <summary>As tokenizer_config.json names it, else special_tokens_map.json; null where none does.</summary>
+    public int? BosId { get; }
+
+    public int? EosId { get; }
+
+    public int? PadId { get; }
+
+    public int? UnkId { get; }
+
+    /// <summary>tokenizer_config.json; null where there is none.</summary>
+    public JsonElement? Config { get; }
+
+    public IReadOnlyCollection<AddedToken> AddedTokens => _added.All;
+
+    /// <summary>The truncation that the file asks for. Nothing applies it unasked.</summary>
+    public Truncation? FileTruncation => _parts.Truncation;
+
+    /// <summary>The padding that the file asks for. Nothing applies it unasked.</summary>
+    public Padding? FilePadding => _parts.Padding;
+
+    /// <param name="path">A folder with tokenizer.json and perhaps tokenizer_config.json and special_tokens_map.json; or the path of a tokenizer.json.</param>
+    /// <exception cref="RequestException">There is no tokenizer, or it is damaged or of a kind that is not supported.</exception>
+    public static HfTokenizer Load(string path)
+    {
+        if (File.Exists(path)) return LoadFile(path);
+        if (!Directory.Exists(path)) throw new RequestException($"no tokenizer at {path}: there is no such folder or file");
+        var file = Path.Combine(path, "tokenizer.json");
+        return File.Exists(file) ? LoadFile(file) : throw new RequestException($"{path} holds no tokenizer.json");
+    }
+
+    /// <summary>The id of a token as the vocabulary or the added tokens write it; null where neither has it.</summary>
+    public int? TokenId(string token) => _added.ByContent(token)?.Id ?? _parts.Model.Vocabulary.Id(token);
+
+    /// <summary>The token of an id as the vocabulary or the added tokens write it; null where neither has it.</summary>
+    public string? Token(int id) => _added.ById(id)?.Content ?? _parts.Model.Vocabulary.Token(id);
+
+    /// <summary>Whether decoding leaves the token out on request: it is flagged so, has a role (BOS, EOS, padding, unknown), or is put around texts.</summary>
+    public bool IsSpecial(int id) => _added.ById(id) is { Special: true } || _roles.Contains(id);
+
+    private static HfTokenizer LoadFile(string file)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
+        return new HfTokenizer(folder, TokenizerJson.Read(file), TokenizerConfig.Load(folder));
+    }
+}
