@@ -212,7 +212,7 @@ public sealed class Corpus : IDisposable
         {
             log.Warning(
                 "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. Set data.mixing: first_exhausted or all_exhausted to have the weights held",
-                string.Join(", ", Training.Select((t, s) => $"{Labels[s]} {(double)t.Length / Training.Sum(x => x.Length):P0}")));
+                string.Join(", ", Training.Select((t, s) => $"{Labels[s]} {100.0 * t.Length / Training.Sum(x => x.Length):F0}%")));
         }
     }
 

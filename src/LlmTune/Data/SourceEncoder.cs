@@ -55,7 +55,7 @@ internal static class SourceEncoder
             if (!known) file = files.Count - 1;
             writer.Add(tokens, outcome.Content, file, outcome.Row.Number);
         }
-        if (fatal.Count > 0) throw new RequestException(Refusal(source.Label, fatal, settings));
+        if (fatal.Count > 0) throw new RequestException(Refusal(source.Label, fatal, malformed: report.Malformed.Count > 0));
         writer.Finish(new StoreHeader(key, report, [.. files.Keys], byLine));
     }
 
@@ -87,11 +87,11 @@ internal static class SourceEncoder
         }
     }
 
-    private static string Refusal(string label, List<string> problems, EncodeSettings settings)
+    private static string Refusal(string label, List<string> problems, bool malformed)
     {
-        var cure = settings.OnError == OnError.Fail ? "correct the rows, or set data.on_error: skip to leave them out and count them" : "see the messages";
-        var count = problems.Count < Tally.Shown ? $"{problems.Count}" : $"{problems.Count} or more";
-        return string.Join('\n', (IEnumerable<string>)[$"{label}: {count} rows cannot be trained on", .. problems.Select(p => "  " + p), $"  {cure}"]);
+        IEnumerable<string> cure = malformed ? ["  correct them, or set data.on_error: skip to leave such rows out and count them"] : [];
+        var count = problems.Count == 1 ? "a row" : problems.Count < Tally.Shown ? $"{problems.Count} rows" : $"{problems.Count} rows or more";
+        return string.Join('\n', (IEnumerable<string>)[$"{label}: {count} cannot be trained on", .. problems.Select(p => "  " + p), .. cure]);
     }
 
     /// <summary>What becomes of each row, in order: chunks of rows are encoded on the pool, at most two for each thread at a time.</summary>

@@ -5,19 +5,25 @@ namespace LlmTune.Data.Formats;
 /// <summary>Which format rows have.</summary>
 public static class Detection
 {
-    /// <summary>The first format that most of the rows fit.</summary>
+    /// <summary>
+    /// The first format that most of the rows fit; else the first whose columns most of them have, so that what is wrong with the values
+    /// is said row by row.
+    /// </summary>
     /// <param name="rows">Some rows from the beginning; at least one.</param>
     /// <exception cref="RequestException">None fits: the message names the columns and shows how to map them.</exception>
     public static RowFormat Find(IReadOnlyList<JsonElement> rows, RowSettings settings, string source)
     {
-        foreach (var format in RowFormat.All)
-        {
-            if (!settings.Columns.Keys.All(part => format.Parts.Any(p => p.Name == part))) continue;
-            if (settings.Template is not null && format.PromptPart is null) continue;
-            if (rows.Count(row => format.Fits(new Fields(row, format, settings))) * 2 > rows.Count) return format;
-        }
-        throw new RequestException(Undetected(rows, settings, source));
+        var candidates = RowFormat.All.Where(f => MayHave(f, settings)).ToList();
+        return candidates.Find(f => Most(rows, row => f.Fits(new Fields(row, f, settings))))
+            ?? candidates.Find(f => Most(rows, row => f.HasRequired(new Fields(row, f, settings))))
+            ?? throw new RequestException(Undetected(rows, settings, source));
     }
+
+    /// <summary>Whether a format has the parts that the settings speak of.</summary>
+    private static bool MayHave(RowFormat format, RowSettings settings) =>
+        settings.Columns.Keys.All(part => format.Parts.Any(p => p.Name == part)) && (settings.Template is null || format.PromptPart is not null);
+
+    private static bool Most(IReadOnlyList<JsonElement> rows, Func<JsonElement, bool> fits) => rows.Count(fits) * 2 > rows.Count;
 
     private static string Undetected(IReadOnlyList<JsonElement> rows, RowSettings settings, string source)
     {

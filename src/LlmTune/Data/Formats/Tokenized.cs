@@ -51,11 +51,10 @@ internal static class Tokenized
         var values = new int[list.GetArrayLength()];
         if (length is { } expected && values.Length != expected)
             throw new RowException($"'{row.ColumnOf(part)}' has {values.Length} entries, '{row.ColumnOf("input_ids")}' has {expected}");
-        var t = 0;
-        foreach (var value in list.EnumerateArray())
+        foreach (var (t, value) in list.EnumerateArray().Index())
         {
-            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out values[t++]))
-                throw new RowException($"'{row.ColumnOf(part)}' holds {Kinds.Describe(value)} at position {t - 1}, expected integers");
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out values[t]))
+                throw new RowException($"'{row.ColumnOf(part)}' holds {Kinds.Describe(value)} at position {t}, expected integers");
         }
         return values;
     }

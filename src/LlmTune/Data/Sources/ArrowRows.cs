@@ -14,11 +14,11 @@ internal static class ArrowRows
         var peeked = new byte[6];
         var isFile = stream.ReadAtLeast(peeked, peeked.Length, throwOnEndOfStream: false) == peeked.Length && peeked.AsSpan().SequenceEqual("ARROW1"u8);
         stream.Position = 0;
-        using var reader = Damage.Named(() => isFile ? new ArrowFileReader(stream, new CompressionCodecFactory()) : new ArrowStreamReader(stream, new CompressionCodecFactory()));
-        if (Damage.Named(() => reader.Schema) is not { } schema) throw new InvalidDataException("it has no schema, so it is no Arrow file");
+        using var reader = Damage.Named("its Arrow header", () => isFile ? new ArrowFileReader(stream, new CompressionCodecFactory()) : new ArrowStreamReader(stream, new CompressionCodecFactory()));
+        if (Damage.Named("its Arrow schema", () => reader.Schema) is not { } schema) throw new InvalidDataException("it has no schema, so it is no Arrow file");
         using var json = new JsonBuilder();
         var number = 0L;
-        while (Damage.Named(reader.ReadNextRecordBatch) is { } batch)
+        while (Damage.Named("a batch", reader.ReadNextRecordBatch) is { } batch)
         {
             using (batch)
             {

@@ -3,7 +3,9 @@ namespace LlmTune.Data.Sources;
 /// <summary>Readers of binary files meet damage with whatever exception comes first; for the user all of them mean the same.</summary>
 internal static class Damage
 {
-    public static T Named<T>(Func<T> read)
+    /// <param name="what">What is read, for the message.</param>
+    /// <exception cref="InvalidDataException">Whatever it was.</exception>
+    public static T Named<T>(string what, Func<T> read)
     {
         try
         {
@@ -11,7 +13,7 @@ internal static class Damage
         }
         catch (Exception e) when (e is not (InvalidDataException or OutOfMemoryException or RequestException))
         {
-            throw new InvalidDataException(e.InnerException is { } inner ? $"{e.Message} ({inner.Message})" : e.Message, e);
+            throw new InvalidDataException($"{what} cannot be read: {(e.InnerException is { } inner ? $"{e.Message} ({inner.Message})" : e.Message)}", e);
         }
     }
 }

@@ -94,7 +94,7 @@ internal sealed class GzipStream(Stream inner) : ReadOnlyStream
         if (BinaryPrimitives.ReadUInt32LittleEndian(trailer) != _checksum.GetCurrentHashAsUInt32()
             || BinaryPrimitives.ReadUInt32LittleEndian(trailer[4..]) != _size)
         {
-            throw new InvalidDataException("its checksum is wrong: the file is damaged");
+            throw new InvalidDataException("its checksum is wrong");
         }
         _inMember = false;
     }

@@ -18,7 +18,7 @@ internal static class ParquetRows
         }
     }
 
-    private static T Open<T>(Stream stream, Func<ParquetReader, T> read) => Damage.Named(() =>
+    private static T Open<T>(Stream stream, Func<ParquetReader, T> read) => Damage.Named("its Parquet footer", () =>
     {
         var reader = ParquetReader.CreateAsync(stream, leaveStreamOpen: true).GetAwaiter().GetResult();
         try
@@ -31,7 +31,7 @@ internal static class ParquetRows
         }
     });
 
-    private static IList<Dictionary<string, object>> Group(Stream stream, int group) => Damage.Named(() =>
+    private static IList<Dictionary<string, object>> Group(Stream stream, int group) => Damage.Named("a row group", () =>
     {
         stream.Position = 0;
         return ParquetSerializer.DeserializeUntypedAsync(stream, rowGroupIndex: group).GetAwaiter().GetResult().Data;

@@ -1,0 +1,131 @@
+namespace LlmTune.Tokenization.Templates;
+
+/// <summary><c>value.name</c>: an attribute of the value, else its item of that name.</summary>
+internal sealed record Attribute(Expression Target, string Name, int Line) : Expression(Line)
+{
+    public override object? Evaluate(Rendering r)
+    {
+        r.Step();
+        return Access.Attribute(Target.Evaluate(r), Name, r);
+    }
+}
+
+/// <summary><c>value[key]</c>: an item of the value, else its attribute of that name.</summary>
+internal sealed record Item(Expression Target, Expression Key, int Line) : Expression(Line)
+{
+    public override object? Evaluate(Rendering r)
+    {
+        r.Step();
+        return Access.Item(Target.Evaluate(r), Key.Evaluate(r), r);
+    }
+}
+
+internal sealed record SliceKey(Expression? Start, Expression? Stop, Expression? Step, int Line) : Expression(Line)
+{
+    public override object? Evaluate(Rendering r) => throw new Fault("a slice stands only between brackets");
+}
+
+internal sealed record Slice(Expression Target, SliceKey Range, int Line) : Expression(Line)
+{
+    public override object? Evaluate(Rendering r)
+    {
+        r.Step();
+        var target = Target.Evaluate(r);
+        return Access.Slice(target, Range.Start?.Evaluate(r), Range.Stop?.Evaluate(r), Range.Step?.Evaluate(r), r);
+    }
+}
+
+/// <summary>
+/// Attributes, items and slices by the sandbox's rules: there is no reflection, a value has the methods of its table; methods that change a list
+/// or a dict are unsafe, and so is every name that begins with an underscore.
+/// </summary>
+internal static class Access
+{
+    public static object? Attribute(object? target, string name, Rendering r) => target switch
+    {
+        Undefined undefined => throw undefined.Error(),
+        PyDict dict => Method(dict, name) ?? (dict.TryGet(name, out var value) ? value : Undefined.Of(target, name)),
+        Namespace space => space.TryGet(name, out var value) ? value : Undefined.Of(target, name),
+        _ => Member(target, name, r) ?? Undefined.Of(target, name),
+    };
+
+    public static object? Item(object? target, object? key, Rendering r)
+    {
+        if (key is SafeText safe) key = safe.Text;
+        switch (target)
+        {
+            case Undefined undefined: throw undefined.Error();
+            case PyDict dict:
+                if (dict.TryGet(key, out var value)) return value;
+                break;
+            case string or SafeText when Arithmetic.TryIndex(key, out var index):
+                var text = Py.TextOf(target)!;
+                r.ChargeText(text.Length);
+                return CodePoints.At(text, index) ?? (object)Undefined.Of(target, key);
+            case List<object?> or PyTuple or PyRange when Arithmetic.TryIndex(key, out var index):
+                var list = Py.Sequence(target)!;
+                if (index < 0) index += list.Count;
+                return index >= 0 && index < list.Count ? list[(int)index] : Undefined.Of(target, key);
+        }
+        if (key is not string name) return Undefined.Of(target, key);
+        if (target is Namespace space) return space.TryGet(name, out var held) ? held : Undefined.Of(target, name);
+        return (target is PyDict map ? Method(map, name) : Member(target, name, r)) ?? Undefined.Of(target, name);
+    }
+
+    /// <summary>Python's slice of text, a list, a tuple or a range.</summary>
+    public static object? Slice(object? target, object? start, object? stop, object? step, Rendering r)
+    {
+        if (target is Undefined undefined) throw undefined.Error();
+        var text = Py.TextOf(target);
+        var list = text is null ? Py.Sequence(target) : null;
+        if (text is null && list is null) throw new Fault(target is PyDict ? "unhashable type: 'slice'" : $"'{Py.TypeName(target)}' object is not subscriptable");
+        if (text is not null) r.ChargeText(text.Length);
+        var count = text is null ? list!.Count : CodePoints.Count(text);
+        var stride = step is null ? 1 : Arithmetic.Index(step, "slice indices must be integers or None or have an __index__ method");
+        if (stride == 0) throw new Fault("slice step cannot be zero");
+        long Bound(object? value, long absent, long low, long high)
+        {
+            if (value is null) return absent;
+            var bound = Arithmetic.Index(value, "slice indices must be integers or None or have an __index__ method");
+            return Math.Clamp(bound < 0 ? bound + count : bound, low, high);
+        }
+        var (from, to) = stride > 0 ? (Bound(start, 0, 0, count), Bound(stop, count, 0, count)) : (Bound(start, count - 1, -1, count - 1), Bound(stop, -1, -1, count - 1));
+        var length = stride > 0 ? Math.Max(0, (to - from + stride - 1) / stride) : Math.Max(0, (from - to - stride - 1) / -stride);
+        if (text is not null)
+        {
+            var piece = CodePoints.Slice(text, from, stride, length);
+            return target is SafeText ? new SafeText(piece) : piece;
+        }
+        r.Charge(length);
+        var items = new object?[length];
+        for (long i = 0, at = from; i < length; i++, at += stride) items[i] = list![(int)at];
+        return target is PyTuple ? new PyTuple(items) : new List<object?>(items);
+    }
+
+    /// <summary>A method of a dict, also where a key has the same name; undefined if it is unsafe, null if there is none.</summary>
+    private static object? Method(PyDict dict, string name) => IsUnsafe(name) || DictMethods.Unsafe.Contains(name) ? Undefined.Unsafe(dict, name)
+        : DictMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, dict) : null;
+
+    /// <summary>What every Python object has: __class__ and the like.</summary>
+    private static bool IsUnsafe(string name) => name.Length > 4 && name.StartsWith("__", StringComparison.Ordinal) && name.EndsWith("__", StringComparison.Ordinal);
+
+    /// <summary>A method or property of anything but a dict or namespace; null where there is none.</summary>
+    private static object? Member(object? target, string name, Rendering r)
+    {
+        if (IsUnsafe(name)) return Undefined.Unsafe(target, name);
+        return target switch
+        {
+            string or SafeText => StringMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
+            List<object?> when SequenceMethods.Unsafe.Contains(name) => Undefined.Unsafe(target, name),
+            List<object?> => SequenceMethods.List.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
+            PyTuple tuple => tuple.Field(name, out var field) ? field
+                : SequenceMethods.Tuple.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
+            PyRange range => range.Property(name),
+            Loop loop => loop.Member(name, r),
+            MacroFunction macro => macro.Property(name),
+            long or bool or System.Numerics.BigInteger or double => NumberMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
+            Stateful stateful => stateful.Member(name),
+            _ => null,
+        };
+    }
+}

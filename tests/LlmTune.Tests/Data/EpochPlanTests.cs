@@ -1,0 +1,81 @@
+using CsCheck;
+using LlmTune.Data;
+
+namespace LlmTune.Tests.Data;
+
+public class EpochPlanTests
+{
+    private static readonly Gen<(int[] Lengths, int Capacity)> Documents =
+        Gen.Int[2, 64].SelectMany(capacity => Gen.Int[1, capacity].Array[1, 300].Select(lengths => (lengths, capacity)));
+
+    private static EpochPlan Plan(int[] lengths, int capacity, PackingMode packing, bool shuffle = true, int rowsPerStep = 4, int epoch = 0) => EpochPlan.Of(
+        [.. Enumerable.Range(0, lengths.Length)], d => lengths[d], new PlanSettings { Packing = packing, MaxLength = capacity, Shuffle = shuffle, RowsPerStep = rowsPerStep }, 5, epoch);
+
+    private static List<Piece[]> Rows(EpochPlan plan) => [.. Enumerable.Range(0, plan.Rows).Select(r => plan.Row(r).ToArray())];
+
+    [Theory]
+    [InlineData(PackingMode.BestFit)]
+    [InlineData(PackingMode.None)]
+    [InlineData(PackingMode.Wrapped)]
+    public void Every_token_of_every_document_stands_in_one_row_and_no_row_is_overfull(PackingMode packing)
+    {
+        Check.Sample(
+            Documents,
+            x =>
+            {
+                var plan = Plan(x.Lengths, x.Capacity, packing);
+                var rows = Rows(plan);
+                Assert.All(rows, row => Assert.InRange(row.Sum(p => p.Length), 1, x.Capacity));
+                var next = new int[x.Lengths.Length];
+                foreach (var piece in rows.SelectMany(r => r))
+                {
+                    Assert.Equal(next[piece.Document], piece.Start);
+                    next[piece.Document] += piece.Length;
+                }
+                Assert.Equal(x.Lengths, next);
+                Assert.Equal(x.Lengths.Sum(), plan.Tokens);
+                Assert.Equal(x.Lengths.Sum() / (double)(rows.Count * x.Capacity), plan.Fill, 12);
+                Assert.Equal((rows.Count + 2) / 3, plan.Steps(3));
+            },
+            seed: "0000000000003");
+    }
+
+    [Fact]
+    public void Wrapped_fills_every_row_but_the_last()
+    {
+        var plan = Plan([7, 3, 9, 4], 5, PackingMode.Wrapped);
+        Assert.True(plan.Joined);
+        Assert.Equal(
+            [[new(0, 0, 5)], [new(0, 5, 2), new(1, 0, 3)], [new(2, 0, 5)], [new(2, 5, 4), new(3, 0, 1)], [new(3, 1, 3)]],
+            Rows(plan));
+    }
+
+    [Fact]
+    public void Without_shuffling_rows_come_in_the_order_of_the_documents()
+    {
+        var rows = Rows(Plan([2, 9, 3, 8], 10, PackingMode.BestFit, shuffle: false));
+        Assert.Equal([[3, 0], [1], [2]], rows.Select(r => r.Select(p => p.Document)));
+        Assert.Equal([[0], [1], [2], [3]], Rows(Plan([2, 9, 3, 8], 10, PackingMode.None, shuffle: false)).Select(r => r.Select(p => p.Document)));
+    }
+
+    [Fact]
+    public void Epochs_differ_and_each_is_the_same_again()
+    {
+        int[] lengths = [.. Enumerable.Range(0, 100).Select(i => 1 + i % 13)];
+        Assert.Equal(Rows(Plan(lengths, 16, PackingMode.BestFit, epoch: 1)), Rows(Plan(lengths, 16, PackingMode.BestFit, epoch: 1)));
+        Assert.NotEqual(Rows(Plan(lengths, 16, PackingMode.BestFit, epoch: 1)), Rows(Plan(lengths, 16, PackingMode.BestFit, epoch: 2)));
+    }
+
+    [Fact]
+    public void Grouping_puts_like_lengths_in_a_step_and_the_longest_first()
+    {
+        var lengths = Enumerable.Range(1, 103).ToArray();
+        var plan = Plan(lengths, 200, PackingMode.None, rowsPerStep: 4);
+        var steps = Rows(plan).Select(r => r[0].Length).Chunk(4).ToList();
+        Assert.Equal(103, steps[0].Max());
+        Assert.All(steps.SkipLast(1), step => Assert.Equal(3, step.Max() - step.Min()));
+        Assert.NotEqual(steps.Select(s => s.Max()).OrderDescending(), steps.Select(s => s.Max()));
+        // 1 − Σ lengths ÷ Σ of four times the longest of a step, and of three times 3 for the last: 103·104/2 ÷ (4·(103+99+…+7) + 3·3).
+        Assert.Equal(1 - 5356.0 / ((4 * Enumerable.Range(0, 25).Sum(i => 103 - 4 * i)) + 9), plan.Padding, 12);
+    }
+}

@@ -1,0 +1,158 @@
+using System.Text.Json;
+using LlmTune.Data;
+using LlmTune.Data.Formats;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Tests.Data.Formats;
+
+public class FormatTests
+{
+    private static RowSettings Mapped(params (string Part, string Column)[] columns) =>
+        new() { Columns = columns.ToDictionary(c => c.Part, c => c.Column) };
+
+    private static (RowFormat Format, Example Example) Read(string json, RowSettings? settings = null, string? format = null)
+    {
+        var row = JsonElement.Parse(json);
+        var found = format is null ? Detection.Find([row], settings ?? RowSettings.Default, "rows.jsonl") : RowFormat.Named(format);
+        return (found, found.Read(new Fields(row, found, settings ?? RowSettings.Default)));
+    }
+
+    private static string Problem(string json, RowSettings? settings = null, string? format = null) =>
+        Assert.Throws<RowException>(() => Read(json, settings, format)).Message;
+
+    private static string Turns(Example example) => string.Join(" | ", Assert.IsType<Example.Chat>(example).Conversation.Messages.Select(m =>
+        $"{m.Role}{(m.Train is { } train ? train ? "+" : "-" : "")}: {m.Content ?? "∅"}{(m.Fields is null ? "" : " " + m.Fields.ToJsonString())}"));
+
+    [Theory]
+    [InlineData("""{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}""", "messages", "system: s | user: u | assistant: a")]
+    [InlineData("""{"conversations": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "system": "s"}""", "messages", "system: s | user: u | assistant: a")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u", "weight": 0}, {"role": "assistant", "content": "a", "weight": 1}, {"role": "assistant", "content": "b", "train": false}]}""", "messages", "user-: u | assistant+: a | assistant-: b")]
+    [InlineData("""{"messages": [{"role": "user", "content": [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]}, {"role": "assistant", "content": [{"type": "text", "value": "a"}], "loss_weight": 1.0}]}""", "messages", "user: one two | assistant+: a")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]}, {"role": "tool", "content": "3", "name": "f"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 {"name":"f"} | assistant: a""")]
+    [InlineData("""{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]}""", "sharegpt", "system: s | user: u | assistant: a")]
+    [InlineData("""{"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"from": "observation", "value": "3"}, {"from": "gpt", "value": "a"}]}""", "sharegpt",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 | assistant: a""")]
+    [InlineData("""{"instruction": "i", "input": "", "output": "o"}""", "alpaca", "user: i | assistant: o")]
+    [InlineData("""{"instruction": "i", "input": "n", "output": "o", "system": "s", "history": [["q", "r"]]}""", "alpaca", "system: s | user: q | assistant: r | user: i\nn | assistant: o")]
+    [InlineData("""{"instruction": "i", "context": "n", "response": "o", "category": "x"}""", "alpaca", "user: i\nn | assistant: o")]
+    [InlineData("""{"question": "q", "answer": "a"}""", "question_answer", "user: q | assistant: a")]
+    [InlineData("""{"prompt": [{"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}]}""", "prompt_completion", "user-: u | assistant: a")]
+    public void Conversations_are_found_and_read(string json, string format, string turns)
+    {
+        var (found, example) = Read(json);
+        Assert.Equal(format, found.Name);
+        Assert.Equal(turns, Turns(example));
+    }
+
+    [Fact]
+    public void Strings_are_not_conversations()
+    {
+        Assert.Equal(new Example.PromptCompletion("p", "c"), Read("""{"prompt": "p", "completion": "c"}""").Example);
+        Assert.Equal(new Example.Text("t"), Read("""{"text": "t", "url": "x"}""").Example);
+        Assert.Equal(new Example.Text("a\nb"), Read("""{"title": "x", "paragraphs": ["a", "b"]}""", Mapped(("text", "paragraphs"))).Example);
+    }
+
+    [Fact]
+    public void Tools_are_read_from_a_list_or_from_json_text_and_bare_functions_are_wrapped()
+    {
+        const string Turns = """ "conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}] """;
+        Conversation Of(string tools) => Assert.IsType<Example.Chat>(Read($$"""{ {{Turns}}, "tools": {{tools}} }""").Example).Conversation;
+
+        const string Wrapped = """[{"type":"function","function":{"name":"f","parameters":{}}}]""";
+        Assert.Equal(Wrapped, Of("""[{"name": "f", "parameters": {}}]""").Tools!.ToJsonString());
+        Assert.Equal(Wrapped, Of(JsonSerializer.Serialize("""[{"name": "f", "parameters": {}}]""")).Tools!.ToJsonString());
+        Assert.Equal(Wrapped, Of(Wrapped).Tools!.ToJsonString());
+        Assert.Null(Of("\"[]\"").Tools);
+        Assert.Null(Of("\"\"").Tools);
+        Assert.Null(Of("null").Tools);
+    }
+
+    [Fact]
+    public void Tokenized_rows_pass_through_and_are_checked()
+    {
+        var labelled = Assert.IsType<Example.Tokens>(Read("""{"input_ids": [5, 9, 20], "labels": [-100, 9, -100]}""").Example);
+        Assert.Equal([5, 9, 20], labelled.Ids);
+        Assert.Equal([false, true, false], labelled.Trained!);
+        var masked = Assert.IsType<Example.Tokens>(Read("""{"input_ids": [5, 9], "completion_mask": [0, 1], "assistant_masks": [1, 1]}""").Example);
+        Assert.Equal([false, true], masked.Completion!);
+        Assert.Equal([true, true], masked.Trained!);
+
+        Assert.Equal("label 8 at position 1 stands over token 9; a label is its token's id, or -100", Problem("""{"input_ids": [5, 9], "labels": [-100, 8]}"""));
+        Assert.Equal("'labels' has 1 entries, 'input_ids' has 2", Problem("""{"input_ids": [5, 9], "labels": [-100]}"""));
+        Assert.Equal("'input_ids' holds a text at position 1, expected integers", Problem("""{"input_ids": [5, "9"]}"""));
+        Assert.Equal("'completion_mask' holds 2, expected 0 and 1", Problem("""{"input_ids": [5, 9], "completion_mask": [0, 2]}"""));
+    }
+
+    [Theory]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}]}""", "has no turn of the role assistant: there is nothing to learn")]
+    [InlineData("""{"messages": [{"role": "user"}, {"role": "assistant", "content": "a"}]}""", "'messages', turn 1: 'content' is missing, expected a text (or tool_calls beside it)")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "robot", "content": "a"}]}""", "'messages', turn 2: the role 'robot' is not known; expected system, developer, user, assistant, tool, function, ipython, or one of roles_to_train")]
+    [InlineData("""{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, {"role": "assistant", "content": "a"}]}""", "'messages', turn 1: a content part is of type image_url; only parts of type text are trained on: {\"type\": \"text\", \"text\": \"…\"}")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a", "weight": 0.5}]}""", "'messages', turn 2: weight is the number 0.5, expected 0 or 1: turns are trained on or not")]
+    [InlineData("""{"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": "call f"}]}""", "'conversations', turn 2: calls a function by 'call f', expected JSON: {\"name\": \"…\", \"arguments\": {…}}")]
+    [InlineData("""{"instruction": "", "input": "", "output": "o"}""", "'instruction' and 'input' are both empty")]
+    public void A_row_that_does_not_fit_says_why(string json, string message) => Assert.Equal(message, Problem(json));
+
+    [Fact]
+    public void A_row_of_another_form_says_what_was_found()
+    {
+        Assert.Equal("has no 'instruction'; found question, answer", Problem("""{"question": "q", "answer": "a"}""", format: "alpaca"));
+        Assert.Equal("'output' is null", Problem("""{"instruction": "i", "output": null}""", format: "alpaca"));
+        Assert.Equal("'instruction' is the number 17, expected a text", Problem("""{"instruction": 17, "output": "o"}"""));
+    }
+
+    [Fact]
+    public void Columns_are_mapped_also_into_lists_and_objects()
+    {
+        Assert.Equal(new Example.PromptCompletion("q", "s"), Read("""{"question": "q", "query": "s"}""", Mapped(("prompt", "question"), ("completion", "query"))).Example);
+        var nested = Read(
+            """{"instruction": "i", "instances": [{"input": "n", "output": "o"}]}""",
+            Mapped(("input", "instances.0.input"), ("output", "instances.0.output")));
+        Assert.Equal("alpaca", nested.Format.Name);
+        Assert.Equal("user: i\nn | assistant: o", Turns(nested.Example));
+    }
+
+    [Fact]
+    public void A_prompt_template_fills_the_prompt_of_whatever_format_the_columns_name()
+    {
+        const string Row = """{"schema": "t(a)", "question": "how many?", "query": "SELECT 1", "n": 3, "notes": ["x", "y"], "none": null}""";
+        var template = PromptTemplate.Parse("{schema}{{}}: {question} {n} {notes}{none}");
+        Assert.Equal(["schema", "question", "n", "notes", "none"], template.Columns);
+        const string Prompt = "t(a){}: how many? 3 x\ny";
+        Assert.Equal(new Example.PromptCompletion(Prompt, "SELECT 1"), Read(Row, Mapped(("completion", "query")) with { Template = template }).Example);
+        Assert.Equal($"user: {Prompt} | assistant: SELECT 1", Turns(Read(Row, Mapped(("output", "query")) with { Template = template }).Example));
+        Assert.Equal(new Example.Text(Prompt), Read(Row, RowSettings.Default with { Template = template }, "text").Example);
+
+        Assert.Equal(
+            "has no 'schemas', which prompt_template names; found schema, query",
+            Problem("""{"schema": "s", "query": "q"}""", Mapped(("completion", "query")) with { Template = PromptTemplate.Parse("{schemas}") }));
+        Assert.Equal(
+            "prompt_template: the brace at character 3 names no column; write {column}, or {{ and }} for braces",
+            Assert.Throws<RequestException>(() => PromptTemplate.Parse("a {schema")).Message);
+    }
+
+    [Fact]
+    public void What_no_format_fits_is_told_with_the_columns_and_how_to_map_them()
+    {
+        var message = Assert.Throws<RequestException>(() => Read("""{"db_id": "d", "question": "q", "query": "s"}""")).Message;
+        Assert.StartsWith("rows.jsonl: no format fits its rows; found the columns db_id, question, query\n", message, StringComparison.Ordinal);
+        Assert.Contains("    alpaca             instruction, (input), output, (system), (history)\n", message, StringComparison.Ordinal);
+        Assert.Contains("    columns: { prompt: db_id, completion: query }\n", message, StringComparison.Ordinal);
+        Assert.Contains("    prompt_template: \"{db_id}\\n{question}\"\n    columns: { completion: query }", message, StringComparison.Ordinal);
+        Assert.Equal(
+            "'chatml' is no format of rows; expected tokenized, messages, sharegpt, prompt_completion, alpaca, question_answer, text, lines, paragraphs",
+            Assert.Throws<RequestException>(() => RowFormat.Named("chatml")).Message);
+    }
+
+    [Fact]
+    public void The_hash_of_the_content_does_not_depend_on_columns_and_format()
+    {
+        ulong Hash(string json) => Read(json).Example.ContentHash();
+        var alpaca = Hash("""{"instruction": "i", "input": "", "output": "o"}""");
+        Assert.Equal(alpaca, Hash("""{"id": 7, "output": "o", "instruction": "i"}"""));
+        Assert.Equal(alpaca, Hash("""{"conversations": [{"from": "human", "value": "i"}, {"from": "gpt", "value": "o"}]}"""));
+        Assert.NotEqual(alpaca, Hash("""{"instruction": "o", "input": "", "output": "i"}"""));
+        Assert.NotEqual(Hash("""{"prompt": "ab", "completion": "c"}"""), Hash("""{"prompt": "a", "completion": "bc"}"""));
+    }
+}

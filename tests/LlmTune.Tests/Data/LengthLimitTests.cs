@@ -1,0 +1,65 @@
+using CsCheck;
+using LlmTune.Data;
+
+namespace LlmTune.Tests.Data;
+
+public class LengthLimitTests
+{
+    /// <summary>Small letters are prompt, capitals are trained on.</summary>
+    private static Tokens Of(string text) => new(Codecs.Ids(text), [.. text.Select(char.IsUpper)]);
+
+    private static string Cut(string text, int limit, char? bos = null)
+    {
+        var cut = LengthLimit.Cut(Of(text), limit, bos);
+        Assert.True(cut.Ids.Length <= limit, $"{cut.Ids.Length} tokens");
+        var shown = Codecs.Show(cut.Ids);
+        Assert.Equal(shown.Select(char.IsUpper), cut.Trained);
+        return shown;
+    }
+
+    [Fact]
+    public void What_fits_stays() => Assert.Equal("abCDefGH", Cut("abCDefGH", 8));
+
+    [Theory]
+    [InlineData("abCDefGHij", 9, "abCDefGH")]
+    [InlineData("abCDefGHIJ", 9, "abCD")]
+    [InlineData("abCDefgh", 5, "abCD")]
+    public void The_example_ends_with_the_last_answer_that_fits(string text, int limit, string cut) => Assert.Equal(cut, Cut(text, limit));
+
+    /// <summary>Ten of prompt and two of answer in eight: the answer is kept whole, the prompt's last six before it.</summary>
+    [Fact]
+    public void A_long_prompt_loses_its_beginning()
+    {
+        Assert.Equal("efghijYZ", Cut("abcdefghijYZ", 8));
+        Assert.Equal("afghijYZ", Cut("abcdefghijYZ", 8, bos: 'a'));
+    }
+
+    /// <summary>Two of prompt (less than half of eight) leave six: the answer's first five and its end.</summary>
+    [Fact]
+    public void A_long_answer_keeps_its_beginning_and_its_end() => Assert.Equal("abQRSTUZ", Cut("abQRSTUVWXYZ", 8));
+
+    /// <summary>Six and six in six: both keep half, 6·6/12 = 3.</summary>
+    [Fact]
+    public void Both_long_share_the_room() => Assert.Equal("defUVZ", Cut("abcdefUVWXYZ", 6));
+
+    [Fact]
+    public void Running_text_is_cut_at_its_end()
+    {
+        var text = new Tokens(Codecs.Ids("abcdef"), [true, true, true, true, true, true], IsText: true);
+        Assert.Equal("abcd", Codecs.Show(LengthLimit.Cut(text, 4, null).Ids));
+    }
+
+    [Fact]
+    public void However_it_is_cut_something_to_train_on_and_the_end_of_an_answer_are_left()
+    {
+        Check.Sample(
+            Gen.Select(Gen.Int[1, 12], Gen.Int[1, 12], Gen.Int[0, 5], Gen.Int[2, 20]),
+            (prompt, answer, after, limit) =>
+            {
+                var text = new string('p', prompt) + new string('A', answer - 1) + "Z" + new string('q', after);
+                var cut = Cut(text, limit);
+                return cut.Contains('Z', StringComparison.Ordinal) && cut.Length <= Math.Min(limit, text.Length);
+            },
+            seed: "0000000000001");
+    }
+}
