@@ -14,13 +14,13 @@ public sealed record DataConfig
     [Key("max_length"), Doc("most tokens in a row; limited by the model's own too")]
     public int MaxLength { get; init => field = Require.AtLeast(2, value); } = 2048;
 
-    [Key("truncation"), Doc("what becomes of longer examples; always counted")]
+    [Key("truncation"), Doc("what becomes of longer examples, which are always counted")]
     public TruncationMode Truncation { get; init; } = TruncationMode.Drop;
 
-    [Key("packing"), Doc("true fills rows with whole examples that do not see each other; wrapped cuts one stream of tokens")]
+    [Key("packing"), Doc("fill rows with whole examples that do not see each other; wrapped cuts one stream")]
     public PackingMode Packing { get; init; } = PackingMode.BestFit;
 
-    [Key("mixing"), Doc("each row once an epoch, or until the first or the last source is exhausted")]
+    [Key("mixing"), Doc("when an epoch ends: each row once, or a source is exhausted")]
     public MixingMode Mixing { get; init; } = MixingMode.Once;
 
     [Key("train_on_prompt"), Doc("train on the user's turns and prompts too")]
@@ -29,7 +29,7 @@ public sealed record DataConfig
     [Key("mask_history"), Doc("train on the last answer of a conversation only")]
     public bool MaskHistory { get; init; }
 
-    [Key("on_error"), Doc("a row that does not fit stops the run, or is skipped and counted")]
+    [Key("on_error"), Doc("what a row that does not fit does to the run")]
     public OnError OnError { get; init; } = OnError.Fail;
 
     [Key("shuffle"), Doc("a new order each epoch, from training.data_seed")]
