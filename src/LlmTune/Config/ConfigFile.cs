@@ -40,6 +40,9 @@ public static class ConfigFile
 
     public static string ToYaml<T>(T config) where T : class => NodeText.Yaml(Forms.Of<T>().Write(config));
 
+    /// <summary>With every setting there is, and what each of them means: a file to start from.</summary>
+    public static string ToCommentedYaml<T>(T config) where T : class => CommentedYaml.Write((SectionForm)Forms.Of<T>(), config);
+
     public static string ToJson<T>(T config) where T : class => NodeText.Json(NodeText.ToJson(Forms.Of<T>().Write(config)));
 
     /// <summary>JSON Schema (draft 7), by which an editor completes and checks run files.</summary>

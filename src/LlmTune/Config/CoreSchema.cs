@@ -45,9 +45,11 @@ internal static partial class CoreSchema
         return double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The shortest way to write a number that reads back equal: 0.03, 2e-5, 32.</summary>
+    /// <summary>A number as people write it, which reads back equal: 0.03, 2e-4, 32.</summary>
     public static string Number(double value) =>
-        PaddedExponent().Replace(value.ToString("R", CultureInfo.InvariantCulture), match => $"e{(match.Groups[1].Value == "-" ? "-" : "")}{match.Groups[2].Value}");
+        Small().Replace(value.ToString("R", CultureInfo.InvariantCulture), match => match.Groups["e"].Success
+            ? $"e{match.Groups["sign"].Value}{match.Groups["e"].Value}"
+            : $"{match.Groups["first"].Value}{(match.Groups["more"].Length > 0 ? "." : "")}{match.Groups["more"].Value}e-{match.Groups["zeros"].Length + 1}");
 
     private static bool TryOctal(string digits, out long value)
     {
@@ -66,6 +68,7 @@ internal static partial class CoreSchema
     [GeneratedRegex(@"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\z")]
     private static partial Regex Float();
 
-    [GeneratedRegex("E([-+])0*([0-9]+)")]
-    private static partial Regex PaddedExponent();
+    /// <summary>What .NET writes for numbers below 0.001 (0.0002), and its exponents (E-05, E+20).</summary>
+    [GeneratedRegex(@"(?<![0-9])0\.(?<zeros>000+)(?<first>[1-9])(?<more>[0-9]*)|E(\+|(?<sign>-))0*(?<e>[0-9]+)")]
+    private static partial Regex Small();
 }

@@ -32,7 +32,7 @@ public sealed record TrainingConfig : ISettingRules
     [Key("lr_scheduler_type"), Doc("how the learning rate goes after the warm-up")]
     public LrSchedulerType LrSchedulerType { get; init; } = LrSchedulerType.Cosine;
 
-    [Key("warmup_steps"), Doc("steps in which the learning rate rises; below 1 a share of all steps", Default = "see warmup_ratio", Example = "10")]
+    [Key("warmup_steps"), Doc("instead of warmup_ratio: steps in which the learning rate rises", Example = "10")]
     public double? WarmupSteps
     {
         get;
@@ -40,7 +40,7 @@ public sealed record TrainingConfig : ISettingRules
             value is null or (>= 0 and < 1) || value >= 1 && value == Math.Floor(value.Value), "a whole number of steps, or a share below 1", value);
     }
 
-    [Key("warmup_ratio"), Doc("the same as a share of all steps", Default = "0.03", Example = "0.03")]
+    [Key("warmup_ratio"), Doc("share of the steps in which the learning rate rises", Example = "0.03")]
     public double? WarmupRatio
     {
         get => field ?? (WarmupSteps is null && LrSchedulerType != LrSchedulerType.Constant ? 0.03 : null);

@@ -5,8 +5,9 @@ namespace LlmTune.Config;
 /// <summary>A <see cref="ValueList{T}"/>.</summary>
 internal sealed class ListForm(Type item) : Form
 {
-    private readonly Form _item = Forms.Of(item);
     private readonly Type _list = typeof(ValueList<>).MakeGenericType(item);
+
+    public Form Item { get; } = Forms.Of(item);
 
     public override string Expected => "a list";
 
@@ -16,16 +17,16 @@ internal sealed class ListForm(Type item) : Form
         var items = Array.CreateInstance(item, list.Items.Count);
         for (var i = 0; i < items.Length; i++)
         {
-            if (reading.At($"{i}").Part(_item, list.Items[i]) is { } value) items.SetValue(value, i);
+            if (reading.At($"{i}").Part(Item, list.Items[i]) is { } value) items.SetValue(value, i);
         }
         return Activator.CreateInstance(_list, items)!;
     }
 
-    public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable<object>)value).Select(_item.Write)]);
+    public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable<object>)value).Select(Item.Write)]);
 
-    public override JsonObject Schema() => new() { ["type"] = "array", ["items"] = _item.Schema() };
+    public override JsonObject Schema() => new() { ["type"] = "array", ["items"] = Item.Schema() };
 
-    public override IEnumerable<SettingInfo> Settings(string path) => _item.Settings(Paths.Join(path, "0"));
+    public override IEnumerable<SettingInfo> Settings(string path) => Item.Settings(Paths.Join(path, "0"));
 }
 
 /// <summary>Names to texts, in any number.</summary>

@@ -56,6 +56,13 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         return new MapNode(Place.None, entries);
     }
 
+    /// <summary>Without what is as it would be anyway.</summary>
+    public MapNode WriteChanged(object value)
+    {
+        var defaults = (MapNode)Write(New());
+        return new MapNode(Place.None, [.. ((MapNode)Write(value)).Entries.Where(entry => entry.Key == discriminator?.Key || entry.Value != defaults[entry.Key])]);
+    }
+
     public override JsonObject Schema()
     {
         var fresh = New();
@@ -75,7 +82,8 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         {
             var own = Paths.Join(path, setting.Key);
             yield return new SettingInfo(
-                own, setting.Form.Expected, setting.DefaultText(fresh), setting.Required, setting.Doc.Text, setting.Form is SectionForm or VariantForm);
+                own, setting.Form is EnumForm ? setting.Form.Expected : null, setting.DefaultText(fresh), setting.Doc.Default, setting.Required, setting.Doc.Text,
+                setting.Form is SectionForm or VariantForm or ListForm { Item: SectionForm });
             foreach (var below in setting.Form.Settings(own)) yield return below;
         }
     }

@@ -36,7 +36,7 @@ internal sealed class VariantForm(Type type) : Form
 
     public override IEnumerable<SettingInfo> Settings(string path)
     {
-        yield return new SettingInfo(Paths.Join(path, Key), Suggest.Either([.. _variants.Keys]), _variants.Keys.First(), false, "which kind", false);
+        yield return new SettingInfo(Paths.Join(path, Key), Suggest.Either([.. _variants.Keys]), _variants.Keys.First(), null, false, "which kind", false);
         foreach (var setting in _variants.Values.SelectMany(variant => variant.Form.Settings(path)).DistinctBy(setting => setting.Path)) yield return setting;
     }
 
