@@ -114,7 +114,7 @@ public static class Dispatcher
     {
         var call = new OperatorCall(stackalloc ulong[4]);
         call.Add(input);
-        call.Add([input.shape[^1]]);            // normalized_shape
+        call.Add([input.size(-1)]);             // normalized_shape
         call.AddOptional(weight);
         call.AddOptional(eps);
         return call.Run("aten::rms_norm"u8) ? call.Result() : null;
