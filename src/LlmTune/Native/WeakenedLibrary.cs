@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using LlmTune.Io;
 
 namespace LlmTune.Native;
 
@@ -27,10 +26,14 @@ internal static class WeakenedLibrary
             var copy = Path.Combine(root, "llmtune", name, Path.GetFileName(library));
             try
             {
-                if (!File.Exists(copy) || !File.ReadAllBytes(copy).AsSpan().SequenceEqual(bytes)) AtomicFile.WriteBytes(copy, bytes);
+                if (File.Exists(copy) && File.ReadAllBytes(copy).AsSpan().SequenceEqual(bytes)) return copy;
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                var staged = $"{copy}.{Environment.ProcessId}";
+                File.WriteAllBytes(staged, bytes);
+                File.Move(staged, copy, overwrite: true);
                 return copy;
             }
-            catch (Exception e) when (e is RunException or IOException or UnauthorizedAccessException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 // A read-only home: the temporary folder is next.
             }
