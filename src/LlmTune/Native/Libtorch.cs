@@ -11,7 +11,10 @@ public static class Libtorch
     public const string Variable = "LLMTUNE_LIBTORCH";
 
     /// <summary>LibTorchSharp reads TensorImpl's fields inline; their offsets are the same from 2.10 to 2.12 and moved in 2.13.</summary>
-    private static readonly Version Oldest = new(2, 10), Newest = new(2, 12);
+    internal static readonly Version Oldest = new(2, 10), Newest = new(2, 12);
+
+    /// <summary>What a library is taken for that does not tell its version: an older one.</summary>
+    private static readonly Version Unknown = new(0, 0, 0);
 
     private static readonly Lock Gate = new();
     private static LibtorchInfo? _info;
@@ -42,24 +45,10 @@ public static class Libtorch
         return NativeLibrary.GetExport(_torchSharp, name);
     }
 
-    private static LibtorchInfo LoadOnce(string? folder)
+    private static LibtorchInfo LoadOnce(string? named)
     {
-        var packaged = Find(FileName("torch_cpu"));
-        if (!string.IsNullOrEmpty(folder))
-        {
-            if (packaged is not null) throw new RequestException(RefusalOfSecondCopy(folder, packaged));
-            folder = CheckedFolder(folder);
-        }
-        else if (packaged is not null)
-        {
-            folder = Path.GetDirectoryName(packaged)!;
-        }
-        else
-        {
-            throw new RequestException(
-                $"this build carries no libtorch (TorchBackend=none) and {Variable} is not set; set it to the lib folder of a PyTorch "
-                + $"{Oldest} to {Newest} installation (…/site-packages/torch/lib), or build with -p:TorchBackend=cpu");
-        }
+        var packaged = Path.GetDirectoryName(Find(FileName("torch_cpu")));
+        var folder = Choose(named, packaged);
 
         // The caching allocator fragments badly under sequences of changing length; this must be in libc's environment before libtorch loads.
         NativeEnvironment.SetDefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True");
@@ -71,23 +60,33 @@ public static class Libtorch
         return new LibtorchInfo(folder, version, packaged is not null, weakened);
     }
 
-    internal static string RefusalOfSecondCopy(string folder, string packaged) =>
-        $"{Variable} is set to {folder}, but this build carries its own libtorch ({packaged}), and two copies in one process abort it; "
-        + $"unset the variable, or build without one: dotnet build -c Release -p:TorchBackend=none";
+    /// <summary>The folder to load from: the one that is named, or the one that the executable carries.</summary>
+    /// <param name="named">The variable's value.</param>
+    internal static string Choose(string? named, string? packaged)
+    {
+        if (!string.IsNullOrEmpty(named))
+        {
+            return packaged is null ? CheckedFolder(named) : throw new RequestException(
+                $"{Variable} is set to {named}, but this build carries its own libtorch ({packaged}), and two copies in one process abort it; "
+                + "unset the variable, or build without one: dotnet build -c Release -p:TorchBackend=none");
+        }
+        return packaged ?? throw new RequestException(
+            $"this build carries no libtorch (TorchBackend=none) and {Variable} is not set; set it to the lib folder of a PyTorch "
+            + $"{Oldest} to {Newest} installation (…/site-packages/torch/lib), or build with -p:TorchBackend=cpu");
+    }
 
     private static string CheckedFolder(string folder)
     {
         var full = Path.GetFullPath(folder);
-        if (!File.Exists(Path.Combine(full, FileName("torch_cpu"))) && File.Exists(Path.Combine(full, "lib", FileName("torch_cpu"))))
-            full = Path.Combine(full, "lib");
+        // Also of use: the folder above lib, in which PyTorch and the libtorch archives have it.
+        if (!File.Exists(Path.Combine(full, FileName("torch_cpu")))) full = Path.Combine(full, "lib");
         if (!File.Exists(Path.Combine(full, FileName("torch_cpu"))))
             throw new RequestException($"{Variable} is set to {folder}, which has no {FileName("torch_cpu")}; it must be the lib folder of libtorch or PyTorch (…/site-packages/torch/lib)");
-        // version.py lies beside lib in a PyTorch installation, build-version in a libtorch archive.
+        // Before anything is loaded: version.py lies beside lib in a PyTorch installation, build-version in a libtorch archive.
         var parent = Path.GetDirectoryName(full)!;
         foreach (var file in new[] { Path.Combine(parent, "version.py"), Path.Combine(parent, "build-version") })
         {
-            if (File.Exists(file) && FirstVersion(File.ReadAllText(file)) is { } version)
-                CheckVersion(version, full);
+            if (File.Exists(file) && FirstVersion(File.ReadAllText(file)) is { } version) CheckVersion(version.ToString(3), version, full);
         }
         return full;
     }
@@ -98,13 +97,15 @@ public static class Libtorch
         return match.Success ? Version.Parse(match.Value) : null;
     }
 
-    internal static void CheckVersion(Version version, string folder)
+    internal static void CheckVersion(string name, Version version, string folder)
     {
         if (new Version(version.Major, version.Minor) is var minor && (minor < Oldest || minor > Newest))
+        {
             throw new RequestException(
-                $"{folder} is PyTorch {version}; LlmTune works with {Oldest} to {Newest} "
+                $"{folder} is PyTorch {name}; LlmTune works with {Oldest} to {Newest} "
                 + "(TorchSharp's native part reads tensors by the memory layout of these versions); install one of them and set "
                 + $"{Variable} to its lib folder, or build with -p:TorchBackend=cpu");
+        }
     }
 
     private static Version LoadTorch(string folder)
@@ -113,7 +114,7 @@ public static class Libtorch
         LoadFile(folder, "c10");
         _torch = LoadFile(folder, "torch_cpu");
         var version = AbiVersion(_torch);
-        CheckVersion(version, folder);
+        CheckVersion(version == Unknown ? $"older than {Oldest}" : version.ToString(3), version, folder);
         // libtorch_cuda must be there before anything asks about CUDA, else CUDA stays off for the process.
         if (File.Exists(Path.Combine(folder, FileName("torch_cuda"))))
         {
@@ -137,9 +138,10 @@ public static class Libtorch
         }
     }
 
+    /// <summary>Major, minor and patch in the three highest bytes.</summary>
     private static unsafe Version AbiVersion(nint library)
     {
-        if (!NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out var function)) return new Version(0, 0);
+        if (!NativeLibrary.TryGetExport(library, "aoti_torch_abi_version", out var function)) return Unknown;
         var packed = ((delegate* unmanaged<ulong>)function)();
         return new Version((int)(packed >> 56), (int)(packed >> 48 & 0xFF), (int)(packed >> 40 & 0xFF));
     }

@@ -17,7 +17,7 @@ internal static class WeakenedLibrary
     public static string Make(string library)
     {
         var bytes = File.ReadAllBytes(library);
-        if (!MarkWeak(bytes))
+        if (!IsMarkedWeak(bytes))
             throw new RequestException($"cannot load {library}: it is damaged, or a library it needs is missing (ldd {library} names it)");
         var name = Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
         foreach (var root in new[] { Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), Path.GetTempPath() })
@@ -26,7 +26,7 @@ internal static class WeakenedLibrary
             var copy = Path.Combine(root, "llmtune", name, Path.GetFileName(library));
             try
             {
-                if (File.Exists(copy) && new FileInfo(copy).Length == bytes.Length) return copy;
+                if (File.Exists(copy) && File.ReadAllBytes(copy).AsSpan().SequenceEqual(bytes)) return copy;
                 Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
                 var staged = $"{copy}.{Environment.ProcessId}";
                 File.WriteAllBytes(staged, bytes);
@@ -39,6 +39,18 @@ internal static class WeakenedLibrary
             }
         }
         throw new RequestException($"cannot write a copy of {library} for this system's older libstdc++: neither the user's cache nor the temporary folder is writable");
+    }
+
+    private static bool IsMarkedWeak(byte[] elf)
+    {
+        try
+        {
+            return elf.AsSpan().StartsWith("\u007fELF\u0002\u0001"u8) && MarkWeak(elf);   // 64 bits, little endian
+        }
+        catch (Exception e) when (e is IndexOutOfRangeException or ArgumentException)
+        {
+            return false;   // cut off
+        }
     }
 
     private static bool MarkWeak(byte[] elf)
