@@ -111,7 +111,8 @@ public sealed class KvCache(Decoder model, int capacity) : IDisposable
             var seenKeys = keyStore.narrow(2, first, _columns - first);
             if (spec.Rope.DependsOnLength) seenKeys = RotateAll(seenKeys, spec.Rope, first);
             var seenValues = valueStore.narrow(2, first, _columns - first);
-            return Operators.ScaledDotProductAttention(queries.unsqueeze(2), seenKeys, seenValues, Mask(first), causal: false, spec.Scale).squeeze(2);
+            return Dispatcher.ScaledDotProductAttention(
+                queries.unsqueeze(2), seenKeys, seenValues, Mask(first), isCausal: false, spec.Scale, enableGqa: true).squeeze(2);
         }
 
         private (Tensor Cos, Tensor Sin) Table(RopeSpec rope)

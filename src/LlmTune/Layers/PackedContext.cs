@@ -70,7 +70,8 @@ public class PackedContext : AttentionContext
     {
         Tensor Heads(Tensor x) => x.view(run.Count, run.Length, x.shape[1], x.shape[2]).transpose(1, 2);   // (n, H, L, E)
         var band = spec.Window is { } window && window < run.Length ? Band(run.Length, window) : null;
-        var mixed = Operators.ScaledDotProductAttention(Heads(queries), Heads(keys), Heads(values), band, causal: band is null, spec.Scale);
+        var mixed = Dispatcher.ScaledDotProductAttention(
+            Heads(queries), Heads(keys), Heads(values), band, isCausal: band is null, spec.Scale, enableGqa: true);
         return mixed.transpose(1, 2).reshape((long)run.Count * run.Length, spec.Heads, spec.HeadSize);
     }
 

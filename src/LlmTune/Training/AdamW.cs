@@ -40,10 +40,19 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
         Steps++;
         foreach (var group in Groups)
         {
-            Operators.AdamW(
-                group.Values, group.Gradients, group.FirstMoment, group.SecondMoment, Steps, learningRate, beta1, beta2, group.WeightDecay, epsilon);
+            using var step = full(1, Steps, ScalarType.Float32, group.Values.device);
+            using var scalar = step.squeeze();
+            Dispatcher.FusedAdamW(
+                [group.Values], [group.Gradients], [group.FirstMoment], [group.SecondMoment], [scalar], learningRate, beta1, beta2, group.WeightDecay, epsilon);
             group.Publish();
-            group.Gradients.zero_();
         }
+        ClearGradients();
+    }
+
+    /// <summary>Forgets the gradients of a step that is not to be taken.</summary>
+    public void ClearGradients()
+    {
+        using var _ = no_grad();
+        foreach (var group in Groups) group.Gradients.zero_();
     }
 }

@@ -10,7 +10,11 @@ namespace LlmTune.Training;
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="Tokens">Tokens computed.</param>
 /// <param name="Supervised">Tokens trained on.</param>
-public sealed record StepResult(double Loss, double GradientNorm, long Tokens, long Supervised);
+public sealed record StepResult(double Loss, double GradientNorm, long Tokens, long Supervised)
+{
+    /// <summary>False where loss or gradients were not finite: such a step changes nothing.</summary>
+    public bool Taken => double.IsFinite(Loss) && double.IsFinite(GradientNorm);
+}
 
 /// <summary>One optimizer step: micro-batches through the chain, clipping, update.</summary>
 /// <param name="maxGradientNorm">0 switches clipping off.</param>
@@ -34,9 +38,10 @@ public sealed class Trainer(
         foreach (var batch in microBatches)
             if (batch.Supervised > 0) loss.add_(Accumulate(batch, supervised));
         var norm = optimizer.Clip(maxGradientNorm);
-        optimizer.Step(learningRate);
-        return new StepResult(
-            loss.ToDouble() / supervised, norm.ToDouble(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
+        var result = new StepResult(loss.ToDouble() / supervised, norm.ToDouble(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
+        if (result.Taken) optimizer.Step(learningRate);
+        else optimizer.ClearGradients();
+        return result;
     }
 
     /// <summary>Adds one micro-batch's gradients; returns −Σ log p, a scalar on the device.</summary>
