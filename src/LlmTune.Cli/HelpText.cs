@@ -52,15 +52,19 @@ internal static class HelpText
     }
 
     private static IEnumerable<Option> Globals(Command command) =>
-        command.Options.Where(IsGlobal).Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive)));
+        command.Options.Where(IsGlobal).Concat(Inherited(command));
+
+    /// <summary>Options of the program and of the verbs above this one, which hold here too.</summary>
+    public static IEnumerable<Option> Inherited(Command command) =>
+        command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive));
 
     private static bool IsGlobal(Option option) => option.Recursive || option is HelpOption or VersionOption;
 
     private static (string, string?) Row(Option option)
     {
-        var names = string.Join(", ", option.Aliases.Where(alias => alias is ['-', not '?', ..]).Append(option.Name).Distinct().OrderBy(name => name.Length));
+        var names = option.Aliases.Where(alias => alias is ['-', not '?', ..]).Append(option.Name).Distinct().OrderBy(name => name.Length);
         var value = option.ValueType == typeof(bool) || option is HelpOption or VersionOption ? "" : $" <{option.HelpName ?? "value"}>";
-        return (names + value, option.Description);
+        return (string.Join(", ", names) + value, option.Description);
     }
 
     private static string Shown(Argument argument)

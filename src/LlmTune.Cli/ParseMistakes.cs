@@ -11,7 +11,8 @@ internal static class ParseMistakes
     {
         var command = parsed.CommandResult.Command;
         if (parsed.Action is HelpText.HelpOfVerb) return [];
-        List<string> mistakes = [.. parsed.UnmatchedTokens.Take(command.Subcommands.Count > 0 ? 1 : int.MaxValue).Select(token => Unmatched(token, command))];
+        var relevant = command.Subcommands.Count > 0 ? 1 : int.MaxValue;   // what follows an unknown verb was meant for it
+        List<string> mistakes = [.. parsed.UnmatchedTokens.Take(relevant).Select(token => Unmatched(token, command))];
         mistakes.AddRange(Swallowed(parsed).Select(token => Unmatched(token, command)));
         if (parsed.UnmatchedTokens.Count == 0) mistakes.AddRange(parsed.Errors.Select(Worded));
         return mistakes;
@@ -33,7 +34,7 @@ internal static class ParseMistakes
         if (IsOption(token))
         {
             var name = token.Split('=')[0];
-            var options = command.Options.Concat(command.Parents.OfType<Command>().SelectMany(parent => parent.Options.Where(option => option.Recursive)));
+            var options = command.Options.Concat(HelpText.Inherited(command));
             return $"unknown option '{name}'{Suggest.Hint(Suggest.Nearest(name, options.Select(option => option.Name)))}";
         }
         var verbs = command.Subcommands.Select(verb => verb.Name).ToList();
@@ -50,7 +51,9 @@ internal static class ParseMistakes
     private static IEnumerable<string> Swallowed(ParseResult parsed) =>
         from result in parsed.CommandResult.Children.OfType<ArgumentResult>()
         from token in result.Tokens
-        where IsOption(token.Value) && !parsed.Tokens.TakeWhile(other => !ReferenceEquals(other, token)).Any(other => other.Type == TokenType.DoubleDash)
+        where IsOption(token.Value)
+        let before = parsed.Tokens.TakeWhile(other => !ReferenceEquals(other, token))
+        where !before.Any(other => other.Type == TokenType.DoubleDash)
         select token.Value;
 
     private static bool IsOption(string token) => token.Length > 1 && token[0] == '-' && !char.IsAsciiDigit(token[1]);

@@ -49,7 +49,7 @@ internal static class InitCommand
         Directory.CreateDirectory(folder);
         File.WriteAllText(file, Text(Path.GetFileName(file), folder, model, data));
         File.WriteAllText(Path.Join(folder, SchemaFile), ConfigFile.Schema<RunConfig>(SchemaCommand.Title));
-        session.Log.Information("Wrote {File}, and {Schema} by which editors complete and check it", file, Path.Join(Path.GetDirectoryName(file), SchemaFile));
+        session.Log.Information("Wrote {File}, and {Schema} beside it, by which editors complete and check it", file, SchemaFile);
         session.Log.Information("Look it over, then: llmtune train {File}", file);
         return 0;
     }
@@ -92,12 +92,18 @@ internal static class InitCommand
             model ??= screen.People.Prompt(new TextPrompt<string>("Which [bold]model[/] (a folder, or a hub id)?"));
             if (data.Count == 0) data = [screen.People.Prompt(new TextPrompt<string>("Which [bold]data[/] (a json, jsonl or text file)?"))];
         }
-        string[] missing = [.. new[] { model is null ? "--model" : "", data.Count == 0 ? "--data" : "" }.Where(option => option.Length > 0)];
-        if (missing.Length > 0) throw new RequestException($"{string.Join(" and ", missing)} {(missing.Length > 1 ? "are" : "is")} needed where nobody can be asked");
-        return (model!, data);
+        return (model, data.Count) switch
+        {
+            (null, 0) => throw new RequestException("--model and --data are needed where nobody can be asked"),
+            (null, _) => throw new RequestException("--model is needed where nobody can be asked"),
+            (_, 0) => throw new RequestException("--data is needed where nobody can be asked"),
+            _ => (model, data),
+        };
     }
 
-    private static bool LooksLikeFolder(string model) => model.StartsWith('.') || model.StartsWith('~') || Path.IsPathRooted(model) || model.Count(c => c is '/' or '\\') != 1;
+    /// <summary>Anything but owner/name, which may be a hub id.</summary>
+    private static bool LooksLikeFolder(string model) =>
+        model.StartsWith('.') || model.StartsWith('~') || Path.IsPathRooted(model) || model.Count(c => c is '/' or '\\') != 1;
 
     /// <summary>A path that was given on the command line, as it is written in a file of a folder.</summary>
     private static string Relative(string path, string folder) =>
@@ -109,9 +115,10 @@ internal static class InitCommand
         try
         {
             using var config = JsonDocument.Parse(File.ReadAllText(Path.Join(model, "config.json")));
-            return config.RootElement.TryGetProperty("max_position_embeddings", out var value) && value.TryGetInt32(out var longest) && longest > 1 ? longest : null;
+            var isThere = config.RootElement.TryGetProperty("max_position_embeddings", out var value);
+            return isThere && value.TryGetInt32(out var longest) && longest > 1 ? longest : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
             return null;
         }

@@ -13,7 +13,12 @@ internal static class SchemaCommand
     public static Command Create()
     {
         var list = new Option<bool>("--list") { Description = "a table of all settings instead" };
-        var command = new Verb("schema", "print the JSON Schema of the run file, or all its settings", "schema > llmtune.schema.json", "schema --list") { list };
+        var command = new Verb("schema", "print the JSON Schema of the run file, or all its settings",
+            "schema > llmtune.schema.json",
+            "schema --list")
+        {
+            list,
+        };
         command.SetAction(args => Run(args.GetValue(list), args.Session().Screen));
         return command;
     }

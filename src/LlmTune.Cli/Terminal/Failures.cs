@@ -30,7 +30,8 @@ internal static class Failures
                 Error(console, failure.Message);
                 break;
             default:
-                Error(console, $"{failure.Message} ({failure.GetType().Name}; this is a defect of the program{(verbose ? "" : ", --verbose shows where")})");
+                var where = verbose ? "" : ", --verbose shows where";
+                Error(console, $"{failure.Message} ({failure.GetType().Name}; this is a defect of the program{where})");
                 break;
         }
         if (verbose) console.Line(failure.ToString(), "dim");

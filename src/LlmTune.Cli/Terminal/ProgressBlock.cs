@@ -47,7 +47,8 @@ internal static class ProgressBlock
         }).ToArray();
         var finite = means.Where(double.IsFinite).DefaultIfEmpty().ToArray();
         var (low, high) = (finite.Min(), finite.Max());
-        return string.Concat(means.Select(mean => !double.IsFinite(mean) ? '?' : "▁▂▃▄▅▆▇█"[high > low ? (int)Math.Round(7 * (mean - low) / (high - low)) : 0]));
+        var scale = high > low ? 7 / (high - low) : 0;
+        return string.Concat(means.Select(mean => double.IsFinite(mean) ? "▁▂▃▄▅▆▇█"[(int)Math.Round(scale * (mean - low))] : '?'));
     }
 
     private static string Bar(string label, double share, IEnumerable<string> facts, int width)
@@ -55,7 +56,8 @@ internal static class ProgressBlock
         var right = Fit(facts.Where(fact => fact.Length > 0), width - label.Length - 2 * Gap.Length - 11);
         var room = Math.Clamp(width - 1 - label.Length - right.Length - 2 * Gap.Length, 0, WidestBar);
         var full = (int)(Math.Clamp(share, 0, 1) * room);
-        return $" [bold]{Markup.Escape(label)}[/]{Gap}[teal]{new string('━', full)}[/][dim]{new string('─', room - full)}[/]{Gap}{Markup.Escape(right)}";
+        var bar = $"[teal]{new string('━', full)}[/][dim]{new string('─', room - full)}[/]";
+        return $" [bold]{Markup.Escape(label)}[/]{Gap}{bar}{Gap}{Markup.Escape(right)}";
     }
 
     /// <summary>As many of the parts as have room, from the left.</summary>

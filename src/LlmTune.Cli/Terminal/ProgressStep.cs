@@ -23,7 +23,14 @@ public sealed record ProgressStep(int Step, int TotalSteps, double Loss)
     public TimeSpan? TimeLeft { get; init; }
 
     /// <summary><c>step 120/1000 | loss 1.2345 | lr 1.8e-4 | 41,203 tok/s | 38 % MFU | 11.2 GB | 4 m left</c></summary>
-    public string Line => string.Join(" | ", new[] { $"step {Step}/{TotalSteps}" }.Concat(Numbers).Concat(Speed).Append(Left).Where(part => part.Length > 0));
+    public string Line
+    {
+        get
+        {
+            string[] parts = [$"step {Step}/{TotalSteps}", .. Numbers, .. Speed, Left];
+            return string.Join(" | ", parts.Where(part => part.Length > 0));
+        }
+    }
 
     /// <summary>What the model does.</summary>
     internal IEnumerable<string> Numbers

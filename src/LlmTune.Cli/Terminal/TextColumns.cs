@@ -23,7 +23,8 @@ internal static class TextColumns
     public static void Write(IAnsiConsole console, IReadOnlyList<string[]> rows) => Write(console, rows, Widths(rows));
 
     /// <summary>Of all columns but the last.</summary>
-    public static IReadOnlyList<int> Widths(IReadOnlyList<string[]> rows) => [.. Enumerable.Range(0, rows[0].Length - 1).Select(i => rows.Max(row => row[i].Length))];
+    public static IReadOnlyList<int> Widths(IReadOnlyList<string[]> rows) =>
+        [.. Enumerable.Range(0, rows[0].Length - 1).Select(i => rows.Max(row => row[i].Length))];
 
     internal static IReadOnlyList<string> Wrap(string text, int width)
     {

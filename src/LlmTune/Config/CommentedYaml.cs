@@ -29,8 +29,9 @@ internal static class CommentedYaml
             var value = setting.Get(section);
             var below = value is null ? null : (setting.Form as VariantForm)?.Of(value) ?? setting.Form as SectionForm;
             if (indent == 0 && setting.Form is SectionForm or VariantForm) rows.Add(default);
+            var written = value is null ? setting.Doc.Example : NodeText.Flow(setting.Form.Write(value));
             if (value is null || (setting.Doc.Default is not null && !setting.IsNullable))
-                rows.Add(new Row($"{margin}# {setting.Key}: {(value is null ? setting.Doc.Example : NodeText.Flow(setting.Form.Write(value)))}", Comment(setting)));
+                rows.Add(new Row($"{margin}# {setting.Key}: {written}", Comment(setting)));
             else if (below is not null)
             {
                 rows.Add(new Row($"{margin}{setting.Key}:", Comment(setting)));
@@ -42,7 +43,7 @@ internal static class CommentedYaml
                 Items(item, (IEnumerable<object>)value, indent + 2, rows);
             }
             else
-                rows.Add(new Row($"{margin}{setting.Key}: {NodeText.Flow(setting.Form.Write(value))}", Comment(setting)));
+                rows.Add(new Row($"{margin}{setting.Key}: {written}", Comment(setting)));
         }
     }
 
@@ -74,7 +75,11 @@ internal static class CommentedYaml
             var block = rows.GetRange(start, (end < 0 ? rows.Count : end) - start);
             var column = block.Max(row => row.Text is { Length: <= WidestAligned } line ? line.Length : 0) + 2;
             foreach (var (line, comment) in block)
-                text.Append((line is null || comment.Length == 0 ? line ?? "" : $"{line.PadRight(Math.Max(column, line.Length + 2))}# {comment}")).Append('\n');
+            {
+                text.Append(line);
+                if (line is not null && comment.Length > 0) text.Append(' ', Math.Max(2, column - line.Length)).Append("# ").Append(comment);
+                text.Append('\n');
+            }
             start += block.Count;
         }
         return text.ToString();

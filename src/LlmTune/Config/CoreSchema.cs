@@ -12,7 +12,9 @@ public enum ScalarKind
     Text,
 }
 
-/// <summary>What an unquoted value means by the core schema of YAML 1.2 (section 10.3): yes, 1_000 and 12:30 are text, 017 is 17, 1e-4 is a number.</summary>
+/// <summary>
+/// What an unquoted value means by the core schema of YAML 1.2 (section 10.3): yes, 1_000 and 12:30 are text, 017 is 17, 1e-4 is a number.
+/// </summary>
 internal static partial class CoreSchema
 {
     public static ScalarKind KindOf(string text) => text switch
@@ -48,8 +50,8 @@ internal static partial class CoreSchema
     /// <summary>A number as people write it, which reads back equal: 0.03, 2e-4, 32.</summary>
     public static string Number(double value) =>
         Small().Replace(value.ToString("R", CultureInfo.InvariantCulture), match => match.Groups["e"].Success
-            ? $"e{match.Groups["sign"].Value}{match.Groups["e"].Value}"
-            : $"{match.Groups["first"].Value}{(match.Groups["more"].Length > 0 ? "." : "")}{match.Groups["more"].Value}e-{match.Groups["zeros"].Length + 1}");
+            ? $"e{match.Groups["sign"]}{match.Groups["e"]}"
+            : $"{match.Groups["first"]}{(match.Groups["more"].Length > 0 ? "." : "")}{match.Groups["more"]}e-{match.Groups["zeros"].Length + 1}");
 
     private static bool TryOctal(string digits, out long value)
     {

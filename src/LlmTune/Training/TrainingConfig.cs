@@ -65,7 +65,8 @@ public sealed record TrainingConfig : ISettingRules
     [Key("max_grad_norm"), Doc("longer gradients are scaled down to this; 0 never does")]
     public double MaxGradNorm { get; init => field = Require.AtLeast(0, value); } = 1;
 
-    [Key("gradient_checkpointing"), Form(typeof(GradientCheckpointingForm)), Doc("blocks computed again in the backward pass: less memory, more time, same result")]
+    [Key("gradient_checkpointing"), Form(typeof(GradientCheckpointingForm))]
+    [Doc("blocks computed again in the backward pass: less memory, more time, same result")]
     public GradientCheckpointing GradientCheckpointing { get; init; } = GradientCheckpointing.Auto;
 
     [Key("seed"), Doc("of everything random in the run")]
@@ -95,8 +96,12 @@ public sealed record TrainingConfig : ISettingRules
     {
         if (WarmupSteps is not null && WarmupRatio is not null) yield return ("warmup_ratio", "cannot stand beside warmup_steps; keep one of them");
         if (LrSchedulerType == LrSchedulerType.Constant && Warmup(100) > 0)
-            yield return (WarmupSteps is null ? "warmup_ratio" : "warmup_steps", "has no effect with lr_scheduler_type: constant; use constant_with_warmup, or leave it out");
-        if (EvalStrategy == Training.EvalStrategy.Steps && EvalSteps is null) yield return ("eval_strategy", "is steps, but eval_steps does not say how many");
+        {
+            var given = WarmupSteps is null ? "warmup_ratio" : "warmup_steps";
+            yield return (given, "has no effect with lr_scheduler_type: constant; use constant_with_warmup, or leave it out");
+        }
+        if (EvalStrategy == Training.EvalStrategy.Steps && EvalSteps is null)
+            yield return ("eval_strategy", "is steps, but eval_steps does not say how many");
         if (EvalStrategy is Training.EvalStrategy.No or Training.EvalStrategy.Epoch && EvalSteps is not null)
             yield return ("eval_steps", "has no effect unless eval_strategy is steps");
     }

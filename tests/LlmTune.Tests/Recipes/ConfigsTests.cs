@@ -8,7 +8,8 @@ public class ConfigsTests
 {
     private static readonly string Folder = Path.Join(Root(AppContext.BaseDirectory), "configs");
 
-    public static TheoryData<string> Files() => [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Folder, file)).Order()];
+    public static TheoryData<string> Files() =>
+        [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Folder, file)).Order()];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -20,7 +21,6 @@ public class ConfigsTests
         Assert.Contains(comment, line => line.StartsWith($"#   llmtune train configs/{file}", StringComparison.Ordinal));
     }
 
-    /// <summary>A comment after a setting says why it is as it is; a file without any is not a sample.</summary>
     [Theory]
     [MemberData(nameof(Files))]
     public void Names_its_sections_in_the_order_of_the_record(string file)

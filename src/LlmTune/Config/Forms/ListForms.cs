@@ -13,7 +13,8 @@ internal sealed class ListForm(Type item) : Form
 
     public override object Read(ConfigNode node, Reading reading)
     {
-        if (node is not ListNode list) throw Mismatch(node, node is ScalarNode { Kind: not ScalarKind.Null } scalar ? $"; write [{scalar.Text}]" : "");
+        if (node is not ListNode list)
+            throw Mismatch(node, node is ScalarNode { Kind: not ScalarKind.Null } scalar ? $"; write [{scalar.Text}]" : "");
         var items = Array.CreateInstance(item, list.Items.Count);
         for (var i = 0; i < items.Length; i++)
         {
@@ -36,9 +37,12 @@ internal sealed class TextMapForm : Form
 
     public override string Expected => "a section of names and texts";
 
-    public override object Read(ConfigNode node, Reading reading) => node is MapNode map
-        ? new ValueDictionary(map.Entries.Select(entry => KeyValuePair.Create(entry.Key, (string?)reading.At(entry.Key).Part(Text, entry.Value) ?? "")))
-        : throw Mismatch(node);
+    public override object Read(ConfigNode node, Reading reading)
+    {
+        if (node is not MapNode map) throw Mismatch(node);
+        return new ValueDictionary(map.Entries.Select(entry =>
+            KeyValuePair.Create(entry.Key, (string?)reading.At(entry.Key).Part(Text, entry.Value) ?? "")));
+    }
 
     public override ConfigNode Write(object value) =>
         new MapNode(Place.None, [.. ((ValueDictionary)value).Select(entry => new MapEntry(entry.Key, Place.None, Text.Write(entry.Value)))]);

@@ -14,7 +14,8 @@ internal sealed class Setting
     {
         _property = property;
         Key = key;
-        Doc = property.GetCustomAttribute<DocAttribute>() ?? throw new InvalidOperationException($"{property.DeclaringType}.{property.Name} has no [Doc]");
+        Doc = property.GetCustomAttribute<DocAttribute>()
+            ?? throw new InvalidOperationException($"{property.DeclaringType}.{property.Name} has no [Doc]");
         Required = property.GetCustomAttribute<RequiredMemberAttribute>() is not null;
         ShortOverrides = property.GetCustomAttribute<ShortOverridesAttribute>() is not null;
         var value = Nullable.GetUnderlyingType(property.PropertyType);
