@@ -9,6 +9,11 @@ internal static class Verbs
     public static IReadOnlyList<Command> All() =>
     [
         InitCommand.Create(),
+        TrainCommand.Create(),
+        MergeCommand.Create(),
+        EvalCommand.Create(),
+        GenerateCommand.Create(),
+        DoctorCommand.Create(),
         SchemaCommand.Create(),
     ];
 }

@@ -1,0 +1,37 @@
+using System.CommandLine;
+using LlmTune.Cli.Terminal;
+using LlmTune.Native;
+using LlmTune.Recipes;
+
+namespace LlmTune.Cli.Commands;
+
+/// <summary><c>llmtune merge</c>: an adapter is worked into its base.</summary>
+internal static class MergeCommand
+{
+    public static Command Create()
+    {
+        var source = new Argument<string>("run|adapter") { Description = "run folder, or adapter folder in PEFT's format" };
+        var output = new Option<string>("--output", "-o") { Description = "model folder to write", HelpName = "folder", Required = true };
+        var force = new Option<bool>("--force") { Description = "replace a folder that is there" };
+        var baseModel = new ModelOptions();
+        var command = new Verb("merge", "work an adapter into its base model",
+            "merge out/qwen-lora --output models/qwen-merged",
+            "merge adapter-from-peft --base models/Qwen2.5-0.5B --output merged")
+        {
+            source, output, force, baseModel.Base, baseModel.Device,
+        };
+        command.SetAction(args => Run(
+            args.GetValue(source)!, args.GetValue(output)!, args.GetValue(force), args.GetValue(baseModel.Base), args.GetValue(baseModel.Device)!, args.Session()));
+        return command;
+    }
+
+    private static int Run(string source, string output, bool force, string? baseModel, string device, Session session)
+    {
+        Libtorch.Load();
+        var check = Merge.Run(ModelSource.Resolve(source, baseModel), output, force, Devices.Of(device), session.Log);
+        session.Log.Information("Merged against base and adapter: {Check}", check);
+        session.Log.Information("Wrote {Folder}", output);
+        session.Log.Information("Next: llmtune eval {Source} {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT", source, output, output);
+        return 0;
+    }
+}

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using LlmTune.Cli.Terminal;
+using LlmTune.Native;
+using LlmTune.Recipes;
+using LlmTune.Training;
+
+namespace LlmTune.Cli.Commands;
+
+/// <summary><c>llmtune train</c>: a run file becomes a run folder.</summary>
+internal static class TrainCommand
+{
+    public static Command Create()
+    {
+        var config = new Argument<string>("run.yaml") { Description = "run file, see configs/ and llmtune init" };
+        var overrides = new Argument<string[]>("settings") { Description = "settings to change: adapter.r=4 learning_rate=1e-5", Arity = ArgumentArity.ZeroOrMore };
+        var force = new Option<bool>("--force") { Description = "replace a run that is in the output folder" };
+        var command = new Verb("train", "fine-tune a model as a run file says",
+            "train configs/lora.yaml",
+            "train run.yaml learning_rate=1e-4 adapter.r=8 max_steps=20")
+        {
+            config, overrides, force,
+        };
+        command.SetAction(args => Run(args.GetValue(config)!, args.GetValue(overrides) ?? [], args.GetValue(force), args.Session()));
+        return command;
+    }
+
+    private static int Run(string file, string[] overrides, bool force, Session session)
+    {
+        var config = RunConfig.Load(file, overrides);
+        Libtorch.Load();
+        session.Interrupt.Expect("writing what has been learnt after this step");
+        FinetuneResult result;
+        using (var view = new ProgressView(session, loggingSteps: 1))
+            result = Finetune.Run(config, force, session.Log, metrics => view.Update(Step(metrics)), session.Interrupt.Token);
+
+        if (result is { FirstEvalLoss: { } before, LastEvalLoss: { } after })
+            session.Log.Information("Held-out loss {Before:F4} before, {After:F4} after", before, after);
+        if (result.Interrupted)
+        {
+            session.Log.Warning("Interrupted after step {Step}; the adapter as it was then is in {Adapter}", result.Steps, result.Folder.Adapter);
+            return Failures.Interrupted;
+        }
+        session.Log.Information("Wrote {Folder}", result.Folder.Path);
+        session.Log.Information("Next: llmtune merge {Folder} --output {Folder}-merged", result.Folder.Path, Path.TrimEndingDirectorySeparator(result.Folder.Path));
+        return 0;
+    }
+
+    private static ProgressStep Step(StepMetrics metrics) => new(metrics.Step, metrics.TotalSteps, metrics.Loss)
+    {
+        Epoch = metrics.Epoch,
+        LearningRate = metrics.LearningRate,
+        GradNorm = metrics.GradientNorm,
+        EvalLoss = metrics.EvalLoss,
+        TokensPerSecond = metrics.TokensPerSecond,
+        Memory = (metrics.Memory, 0),
+        TimeLeft = metrics.TimeLeft,
+    };
+}

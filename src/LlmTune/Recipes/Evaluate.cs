@@ -1,0 +1,130 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmTune.Data;
+using LlmTune.Evaluation;
+using LlmTune.Io;
+using Serilog;
+
+namespace LlmTune.Recipes;
+
+/// <summary>What is evaluated, and on what.</summary>
+public sealed record EvaluateRequest
+{
+    /// <summary>Runs, adapters, models: side by side.</summary>
+    public required IReadOnlyList<ModelSource> Targets { get; init; }
+
+    /// <summary>Files of rows.</summary>
+    public required IReadOnlyList<string> Data { get; init; }
+
+    /// <summary>Format of the rows; null: found from them.</summary>
+    public string? Format { get; init; }
+
+    /// <summary>At most so many rows of each file.</summary>
+    public int? Limit { get; init; }
+
+    public int MaxLength { get; init; } = 2048;
+
+    /// <summary>Rows at once; changes no result.</summary>
+    public int BatchSize { get; init; } = 8;
+
+    /// <summary>Rows that answers are generated for, of those with a reference; 0: none.</summary>
+    public int Answers { get; init; } = 100;
+
+    /// <summary>Bound for an answer that does not end.</summary>
+    public int MaxNewTokens { get; init; } = 256;
+}
+
+/// <summary>One target's results.</summary>
+public sealed record EvaluationResult(string Name, LossStatistics All, IReadOnlyList<(string Label, LossStatistics Loss)> Sources, IReadOnlyList<Answer> Answers)
+{
+    /// <summary>Share of answers that equal their reference; null where no row has one.</summary>
+    public double? ExactMatch => Answers.Count == 0 ? null : (double)Answers.Count(answer => answer.IsExact) / Answers.Count;
+}
+
+/// <summary>Held-out loss and exact match of several models on the same rows.</summary>
+public static class Evaluate
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <param name="onProgress">What is done, how far, of how much.</param>
+    public static IReadOnlyList<EvaluationResult> Run(
+        EvaluateRequest request, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress = null, CancellationToken cancel = default) =>
+        [.. request.Targets.Select(target => One(request, target, device, type, log, onProgress, cancel))];
+
+    /// <summary>Everything, as JSON.</summary>
+    public static void Write(string file, EvaluateRequest request, IReadOnlyList<EvaluationResult> results)
+    {
+        static JsonObject Loss(LossStatistics loss) => new()
+        {
+            ["loss"] = Number(loss.Loss),
+            ["loss_standard_error"] = Number(loss.StandardError),
+            ["perplexity"] = Number(loss.Perplexity),
+            ["perplexity_standard_error"] = Number(loss.PerplexityStandardError),
+            ["tokens"] = loss.Tokens,
+            ["documents"] = loss.Documents,
+        };
+        var json = new JsonObject
+        {
+            ["data"] = new JsonArray([.. request.Data.Select(path => (JsonNode)path)]),
+            ["models"] = new JsonArray([.. results.Select(result => (JsonNode)new JsonObject
+            {
+                ["name"] = result.Name,
+                ["all"] = Loss(result.All),
+                ["sources"] = new JsonObject(result.Sources.Select(source => KeyValuePair.Create(source.Label, (JsonNode?)Loss(source.Loss)))),
+                ["exact_match"] = result.ExactMatch,
+                ["answers"] = new JsonArray([.. result.Answers.Select(answer => (JsonNode)new JsonObject
+                {
+                    ["prompt"] = answer.Prompt,
+                    ["reference"] = answer.Reference,
+                    ["generated"] = answer.Generated,
+                    ["exact"] = answer.IsExact,
+                })]),
+            })]),
+        };
+        AtomicFile.WriteText(file, json.ToJsonString(Indented) + "\n");
+    }
+
+    private static EvaluationResult One(
+        EvaluateRequest request, ModelSource target, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress, CancellationToken cancel)
+    {
+        using var loaded = target.Load(device, type);
+        var data = new DataConfig
+        {
+            Sources = [.. request.Data.Select(path => new SourceConfig { Path = path, Format = request.Format, Limit = request.Limit })],
+            MaxLength = request.MaxLength,
+            Packing = PackingMode.None,
+            GroupByLength = false,
+            Shuffle = false,
+            Truncation = TruncationMode.Truncate,
+        };
+        using var corpus = Corpus.Build(
+            data, new CorpusSettings { Codec = Codecs.Of(loaded.Tokenizer, loaded.Folder.Spec.Vocabulary), ModelLength = loaded.Folder.Spec.MaxPositions }, log, cancel);
+        foreach (var source in corpus.Report.Sources.Where(source => source.Truncated.Count > 0))
+            log.Warning("{Source}: {Count:N0} rows were cut to {Length:N0} tokens", source.Label, source.Truncated.Count, corpus.MaxLength);
+
+        var documents = corpus.Training.SelectMany(list => list).Order().ToArray();
+        var (all, bySource) = HeldOut.Loss(
+            loaded.Model, Progress($"loss of {target.Name}", documents.Chunk(request.BatchSize).Select(chunk => TokenBatch.Of(chunk.Select(d => corpus[d]))),
+            (documents.Length + request.BatchSize - 1) / request.BatchSize, onProgress), cancel: cancel);
+
+        var rows = documents.Select(d => ExactMatch.Split(corpus[d])).OfType<(int[], int[])>().Take(request.Answers).ToArray();
+        var done = 0;
+        var answers = ExactMatch.Generate(
+            loaded.Model, rows, request.BatchSize, request.MaxNewTokens, loaded.EndTokens, ids => loaded.Tokenizer.Decode(ids, skipSpecialTokens: true),
+            () => onProgress?.Invoke($"answers of {target.Name}", Math.Min(rows.Length, done += request.BatchSize), rows.Length), cancel);
+        return new EvaluationResult(
+            target.Name, all, [.. bySource.OrderBy(s => s.Key).Select(s => (corpus.Labels[s.Key], s.Value))], answers);
+    }
+
+    private static IEnumerable<T> Progress<T>(string activity, IEnumerable<T> items, int total, Action<string, long, long>? onProgress)
+    {
+        var done = 0;
+        foreach (var item in items)
+        {
+            yield return item;
+            onProgress?.Invoke(activity, ++done, total);
+        }
+    }
+
+    private static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
+}

@@ -1,0 +1,229 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using LlmTune.Adapters;
+using LlmTune.Data;
+using LlmTune.Evaluation;
+using LlmTune.Io;
+using LlmTune.Models;
+using LlmTune.Native;
+using LlmTune.Tokenization;
+using LlmTune.Training;
+using Serilog;
+
+namespace LlmTune.Recipes;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Folder">The run folder.</param>
+/// <param name="Interrupted">True if it was stopped before its last step; what it had learnt until then is written.</param>
+public sealed record FinetuneResult(RunFolder Folder, int Steps, double? FirstEvalLoss, double? LastEvalLoss, bool Interrupted);
+
+/// <summary>The story of a fine-tuning run, from a run file to a run folder.</summary>
+public static class Finetune
+{
+    /// <summary>So many steps in a row without finite gradients end the run.</summary>
+    private const int MostSkipped = 5;
+
+    /// <param name="force">Replaces a run that is in the output folder.</param>
+    /// <param name="onStep">Hears after every step that is logged.</param>
+    /// <param name="cancel">Stops after the step that is running; the adapter is written all the same.</param>
+    public static FinetuneResult Run(RunConfig config, bool force, ILogger log, Action<StepMetrics>? onStep = null, CancellationToken cancel = default)
+    {
+        var training = config.Training;
+        if (config.Adapter is not LoraConfig lora)
+            throw new RequestException("a run without an adapter section trains the whole model, which is not built yet; add adapter: { type: lora }");
+        if (RunFolder.Is(training.OutputDir) && !force)
+            throw new RequestException($"{training.OutputDir} holds a run already; name another training.output_dir, or say --force to replace it");
+
+        var device = Devices.Of(config.Device);
+        var type = Devices.TypeOf(config.Model.Dtype, device);
+        var folder = ModelFolder.Open(config.Model.Path);
+        var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
+        log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}",
+            folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, type);
+
+        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, tokenizer), log, cancel);
+        log.Information("{Table}", corpus.Report.Table().TrimEnd());
+
+        using var model = folder.Load(device, type);
+        using var adapters = AdapterSet.Create(LoraPlan.From(lora), model.Linears, training.Seed, device);
+        adapters.Activate(model.Linears);
+        var trainable = adapters.Tensors.Sum(tensor => tensor.Tensor.Value.numel());
+        log.Information("LoRA r {Rank}, alpha {Alpha} on {Count} layers: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
+            lora.Rank, lora.Alpha, adapters.Adapters.Count(), trainable, 100.0 * trainable / folder.Spec.Parameters);
+
+        var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
+        var batches = new Batches(corpus, shape, training.DataSeed);
+        var total = training.MaxSteps > 0 ? training.MaxSteps : batches.Steps(training.NumTrainEpochs);
+        var tokens = (long)shape.RowsPerBatch * corpus.MaxLength;
+        var recomputed = MemoryPlan.Recomputed(folder.Spec, training.GradientCheckpointing.Blocks, tokens, type, FreeMemory(device));
+        log.Information("{Steps:N0} steps of {Rows} rows of up to {Length:N0} tokens, {Fill:P0} filled{Recomputed}",
+            total, shape.RowsPerStep, corpus.MaxLength, batches.Plan.Fill, recomputed > 0 ? $"; {recomputed} of {folder.Spec.Blocks.Count} blocks are recomputed in the backward pass" : "");
+
+        var optimizer = new AdamW(
+            FlatParameters.Group(adapters.Tensors.Select(tensor => tensor.Tensor), training.WeightDecay),
+            training.AdamBeta1, training.AdamBeta2, training.AdamEpsilon);
+        var trainer = new Trainer(model, optimizer, training.MaxGradNorm, recomputed, training.Seed);
+        var run = RunFolder.Create(training.OutputDir, force, config, Facts(folder, device, type, corpus, trainable, total));
+        using var metrics = JsonLinesWriter.Append(run.Metrics);
+
+        var evaluation = new HeldOutRun(model, corpus, training.PerDeviceEvalBatchSize, metrics, log);
+        var first = evaluation.Run(0, 0, cancel);
+        var (steps, interrupted) = Loop(config, trainer, batches, total, evaluation, metrics, log, onStep, cancel);
+        var last = steps == 0 ? first : evaluation.Last;
+
+        AdapterFolder.Write(run.Adapter, adapters, [.. model.Linears], Path.GetFullPath(folder.Path));
+        ModelFiles.CopyTokenizer(tokenizer.Folder, run.Adapter);
+        AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, steps, total, first, last));
+        return new FinetuneResult(run, steps, first, last, interrupted);
+    }
+
+    /// <summary>The loop: take a step's batches, train, log, evaluate.</summary>
+    private static (int Steps, bool Interrupted) Loop(
+        RunConfig config, Trainer trainer, Batches batches, int total, HeldOutRun evaluation, JsonLinesWriter metrics, ILogger log,
+        Action<StepMetrics>? onStep, CancellationToken cancel)
+    {
+        var training = config.Training;
+        var warmup = training.Warmup(total);
+        var (loss, supervised, windowTokens, allTokens, skipped) = (0.0, 0L, 0L, 0L, 0);
+        var (window, clock) = (Stopwatch.StartNew(), Stopwatch.StartNew());
+        var evaluating = TimeSpan.Zero;
+        for (var step = 1; step <= total; step++)
+        {
+            if (cancel.IsCancellationRequested) return (step - 1, true);
+            var epochBefore = batches.State.Epoch;
+            var next = batches.Next();
+            var rate = training.LearningRate!.Value * Rate(training.LrSchedulerType, step - 1, warmup, total);
+            var result = trainer.Step(next.Micro, rate);
+            skipped = result.Taken ? 0 : skipped + 1;
+            if (!result.Taken) log.Warning("step {Step}: loss {Loss}, gradient norm {Norm}: not finite, the step is skipped", step, result.Loss, result.GradientNorm);
+            if (skipped == MostSkipped)
+                throw new RunException($"{MostSkipped} steps in a row had no finite gradients; lower training.learning_rate, or set model.dtype: float32");
+
+            loss += result.Loss * result.Supervised;
+            supervised += result.Supervised;
+            windowTokens += result.Tokens;
+            allTokens += result.Tokens;
+            if (step % training.LoggingSteps == 0 || step == total)
+            {
+                var elapsed = window.Elapsed;
+                var report = new StepMetrics
+                {
+                    Step = step,
+                    TotalSteps = total,
+                    Epoch = next.Progress,
+                    Loss = loss / supervised,
+                    LearningRate = rate,
+                    GradientNorm = result.GradientNorm,
+                    Tokens = allTokens,
+                    TokensPerSecond = windowTokens / elapsed.TotalSeconds,
+                    TimeLeft = (clock.Elapsed - evaluating) / step * (total - step),
+                    Memory = Environment.WorkingSet,
+                    EvalLoss = evaluation.Last,
+                };
+                metrics.Write(report.ToJson());
+                onStep?.Invoke(report);
+                (loss, supervised, windowTokens) = (0, 0, 0);
+                window.Restart();
+            }
+            var epochEnds = next.Progress >= epochBefore + 1 - 1e-9;
+            var due = training.EvalStrategy switch
+            {
+                EvalStrategy.Steps => step % training.EvalSteps!.Value == 0,
+                EvalStrategy.Epoch => epochEnds,
+                _ => false,
+            };
+            if (!due && step != total) continue;
+            var began = clock.Elapsed;
+            evaluation.Run(step, next.Progress, cancel);
+            evaluating += clock.Elapsed - began;
+            window.Restart();
+        }
+        return (total, false);
+    }
+
+    private static double Rate(LrSchedulerType type, int step, int warmup, int total) => type switch
+    {
+        LrSchedulerType.Constant => Schedule.Constant(step),
+        LrSchedulerType.ConstantWithWarmup => Schedule.ConstantWithWarmup(step, warmup),
+        LrSchedulerType.Linear => Schedule.Linear(step, warmup, total),
+        LrSchedulerType.Cosine => Schedule.Cosine(step, warmup, total),
+        _ => throw new UnreachableException($"{type}"),
+    };
+
+    private static CorpusSettings CorpusSettings(RunConfig config, ModelFolder folder, HfTokenizer tokenizer) => new()
+    {
+        Codec = Codecs.Of(tokenizer, folder.Spec.Vocabulary),
+        ModelLength = folder.Spec.MaxPositions,
+        Seed = config.Training.DataSeed,
+        RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
+    };
+
+    private static long FreeMemory(Device device)
+    {
+        var machine = Machine.Examine();
+        if (device.type != DeviceType.CUDA) return machine.FreeMemory;
+        var index = Math.Max(0, device.index);
+        return index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30;
+    }
+
+    private static JsonObject Facts(ModelFolder folder, Device device, ScalarType type, Corpus corpus, long trainable, int steps) => new()
+    {
+        ["llmtune"] = typeof(Finetune).Assembly.GetName().Version!.ToString(3),
+        ["libtorch"] = Libtorch.Info?.Version.ToString(3),
+        ["started"] = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture),
+        ["device"] = device.ToString(),
+        ["dtype"] = type.ToString(),
+        ["base_model"] = new JsonObject
+        {
+            ["path"] = folder.Path,
+            ["parameters"] = folder.Spec.Parameters,
+            ["config_sha256"] = Hashes.OfFile(Path.Combine(folder.Path, "config.json")),
+        },
+        ["trainable_parameters"] = trainable,
+        ["steps"] = steps,
+        ["data"] = new JsonArray([.. corpus.Report.Sources.Select(source => (JsonNode)new JsonObject
+        {
+            ["label"] = source.Label,
+            ["format"] = source.Format,
+            ["rows"] = source.Rows,
+            ["documents"] = source.Documents,
+            ["held_out"] = source.Eval,
+            ["tokens"] = source.Tokens,
+            ["trained_tokens"] = source.Trained,
+        })]),
+    };
+
+    /// <summary>Evaluation on the held-out documents in between; says and writes what comes out.</summary>
+    private sealed class HeldOutRun(Decoder model, Corpus corpus, int rows, JsonLinesWriter metrics, ILogger log)
+    {
+        private int _lastStep = -1;
+
+        /// <summary>The last loss; null where nothing is held out.</summary>
+        public double? Last { get; private set; }
+
+        public double? Run(int step, double epoch, CancellationToken cancel)
+        {
+            if (corpus.Eval.Length == 0 || _lastStep == step || cancel.IsCancellationRequested) return Last;
+            _lastStep = step;
+            LossStatistics all;
+            IReadOnlyDictionary<int, LossStatistics> bySource;
+            try
+            {
+                (all, bySource) = HeldOut.Loss(model, corpus.Batches(corpus.EvalPlan(), rows), cancel: cancel);
+            }
+            catch (OperationCanceledException)
+            {
+                return Last;   // what has been learnt is still written
+            }
+            Last = all.Loss;
+            var line = new JsonObject { ["step"] = step, ["epoch"] = Math.Round(epoch, 6), ["eval_loss"] = all.Loss, ["eval_perplexity"] = all.Perplexity };
+            if (bySource.Count > 1)
+                foreach (var (source, statistics) in bySource.OrderBy(s => s.Key)) line[$"eval_{corpus.Labels[source]}_loss"] = statistics.Loss;
+            metrics.Write(line);
+            log.Information("{When}: held-out loss {Loss:F4}, perplexity {Perplexity:F3} on {Documents:N0} documents",
+                step == 0 ? "before training" : $"after step {step}", all.Loss, all.Perplexity, all.Documents);
+            return Last;
+        }
+    }
+}
