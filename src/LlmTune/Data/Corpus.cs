@@ -72,7 +72,7 @@ public sealed class Corpus : IDisposable
                 log.Information("Rows hold {Length} tokens: data.max_length is {Asked}, the model knows {Length}", corpus.MaxLength, config.MaxLength, corpus.MaxLength);
             IReadOnlyList<SourceConfig> sources = [.. config.Sources, .. config.Eval?.Sources ?? []];
             foreach (var source in sources) corpus.Add(source, log, cancel);
-            corpus.Part(log);
+            corpus.Divide(log);
             return corpus;
         }
         catch
@@ -201,7 +201,7 @@ public sealed class Corpus : IDisposable
     }
 
     /// <summary>Divides the documents into those to train on and those held out.</summary>
-    private void Part(ILogger log)
+    private void Divide(ILogger log)
     {
         var training = _config.Sources.Count;
         var contents = Enumerable.Range(0, _starts[training]).Select(Content).ToArray();
