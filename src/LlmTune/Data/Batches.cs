@@ -100,9 +100,9 @@ public sealed class Batches
         for (var a = 0; a < _shape.Accumulation; a++)
         {
             var first = from + (((a * _shape.World) + _shape.Rank) * _shape.RowsPerBatch);
-            if (first < end) micro.Add(_corpus.Batch(plan, first, Math.Min(first + _shape.RowsPerBatch, end)));
+            if (first < end) micro.Add(RowBatches.Of(_corpus, plan, first, Math.Min(first + _shape.RowsPerBatch, end)));
         }
-        var (supervised, tokens) = _corpus.Count(plan, from, end);
+        var (supervised, tokens) = RowBatches.Count(_corpus, plan, from, end);
         return new StepBatches { Micro = micro, Epoch = epoch, Progress = epoch + ((double)end / plan.Rows), Supervised = supervised, Tokens = tokens };
     }
 }

@@ -1,3 +1,4 @@
+using LlmTune.Io;
 using LlmTune.Tokenization;
 
 namespace LlmTune.Data;
@@ -23,4 +24,13 @@ public sealed record Codec
 
     /// <summary>Changes with everything that changes ids: tokenizer and template.</summary>
     public string Identity { get; init; } = "";
+
+    /// <summary>A tokenizer without a chat template, for strings.</summary>
+    public static Codec Of(HfTokenizer tokenizer) => new()
+    {
+        Encode = text => tokenizer.Encode(text, addSpecialTokens: true),
+        Eos = tokenizer.EosId,
+        Bos = tokenizer.BosId,
+        Identity = Hashes.OfFile(Path.Combine(tokenizer.Folder, "tokenizer.json")),
+    };
 }

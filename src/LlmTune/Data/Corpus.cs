@@ -19,6 +19,8 @@ public sealed record CorpusSettings
 
     /// <summary>Where tokenized sources are kept from run to run; null keeps them for this run only.</summary>
     public string? CacheFolder { get; init; }
+
+    public IProgress<DataProgress>? Progress { get; init; }
 }
 
 /// <summary>
@@ -31,14 +33,15 @@ public sealed class Corpus : IDisposable
     private readonly List<int> _starts = [0];
     private readonly DataConfig _config;
     private readonly CorpusSettings _settings;
-    private readonly string? _temporary;
+    private readonly string? _cache;
+    private readonly Lazy<string> _temporary = new(() => Directory.CreateTempSubdirectory("llmtune-data-").FullName);
 
     private Corpus(DataConfig config, CorpusSettings settings)
     {
         _config = config;
         _settings = settings;
         MaxLength = Math.Min(config.MaxLength, settings.ModelLength ?? int.MaxValue);
-        _temporary = settings.CacheFolder is null || !config.Cache ? Directory.CreateTempSubdirectory("llmtune-data-").FullName : null;
+        _cache = config.Cache ? settings.CacheFolder : null;
     }
 
     /// <summary>Tokens of a row.</summary>
@@ -69,7 +72,7 @@ public sealed class Corpus : IDisposable
                 log.Information("Rows hold {Length} tokens: data.max_length is {Asked}, the model knows {Length}", corpus.MaxLength, config.MaxLength, corpus.MaxLength);
             IReadOnlyList<SourceConfig> sources = [.. config.Sources, .. config.Eval?.Sources ?? []];
             foreach (var source in sources) corpus.Add(source, log, cancel);
-            corpus.Part(log);
+            corpus.Divide(log);
             return corpus;
         }
         catch
@@ -120,6 +123,23 @@ public sealed class Corpus : IDisposable
     /// <summary>The rows of the held-out documents, in the order of the files.</summary>
     public EpochPlan EvalPlan() => EpochPlan.Of(Eval, Length, Settings with { Shuffle = false }, (ulong)_settings.Seed, 0);
 
+    /// <summary>What an epoch takes of each source: documents (or pieces of them) and tokens.</summary>
+    public IReadOnlyList<(string Label, long Documents, long Tokens)> Shares(EpochPlan plan)
+    {
+        var shares = new (string Label, long Documents, long Tokens)[_config.Sources.Count];
+        for (var s = 0; s < shares.Length; s++) shares[s].Label = Labels[s];
+        for (var row = 0; row < plan.Rows; row++)
+        {
+            foreach (var piece in plan.Row(row))
+            {
+                ref var share = ref shares[SourceOf(piece.Document)];
+                if (piece.Start == 0) share.Documents++;
+                share.Tokens += piece.Length;
+            }
+        }
+        return shares;
+    }
+
     private PlanSettings Settings => new()
     {
         MaxLength = MaxLength,
@@ -137,7 +157,26 @@ public sealed class Corpus : IDisposable
 
     private void Add(SourceConfig config, ILogger log, CancellationToken cancel)
     {
-        var source = Source.Open(config, _config.RolesToTrain);
+        using var source = Source.Open(config, _config.RolesToTrain);
+        var store = Tokens(source, log, cancel);
+        _stores.Add(store);
+        _starts.Add(checked(_starts[^1] + store.Count));
+        var report = store.Header.Report;
+        log.Information("{Source}: {Format}{How}, {Rows} rows", source.Label, report.Format, config.Format is null && config.Name is null ? " (found from the rows)" : "", report.Rows);
+        foreach (var (tally, what) in ((Tally, string)[])
+        [
+            (report.Malformed, "do not fit and were left out"), (report.NothingToTrain, "have nothing to train on and were left out"),
+            (report.TooLong, "are too long and were left out"), (report.Truncated, "were cut"),
+        ])
+        {
+            if (tally.Count > 0) log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
+        }
+        if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([report]).Table()}");
+    }
+
+    /// <summary>The tokens of a source: kept ones where nothing has changed, else made anew.</summary>
+    private TokenStore Tokens(Source source, ILogger log, CancellationToken cancel)
+    {
         var settings = new EncodeSettings
         {
             Codec = _settings.Codec,
@@ -147,19 +186,22 @@ public sealed class Corpus : IDisposable
             OnError = _config.OnError,
             Threads = _config.NumProc ?? Environment.ProcessorCount,
         };
-        log.Information("{Source}: {Format}{How}", source.Label, source.Format.Name, config.Format is null ? " (found from its rows)" : "");
-        var path = System.IO.Path.Combine(_temporary ?? _settings.CacheFolder!, $"{_stores.Count}.tokens");
-        using (var writer = new TokenWriter(path)) SourceEncoder.Encode(source, settings, writer, "", cancel);
-        var store = TokenStore.Open(path, "") ?? throw new RunException($"{path} is damaged right after it was written");
-        _stores.Add(store);
-        _starts.Add(checked(_starts[^1] + store.Count));
-        if (store.Header.Report.Malformed is { Count: > 0 } bad)
-            log.Warning("{Source}: {Count} rows were left out, the first:\n  {First}", source.Label, bad.Count, string.Join("\n  ", bad.First));
-        if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([store.Header.Report]).Table()}");
+        var kept = _cache is not null && !source.Files.Contains(SourceFiles.StandardInput);
+        var key = kept ? DataCache.Key(source, settings) : "";
+        var path = kept ? DataCache.FileOf(_cache!, key) : Path.Combine(_temporary.Value, $"{_stores.Count}.tokens");
+        if (kept && TokenStore.Open(path, key) is { } cached)
+        {
+            File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+            log.Information("{Source}: tokens of an earlier run, {File}", source.Label, path);
+            return cached;
+        }
+        using (var writer = new TokenWriter(path)) SourceEncoder.Encode(source, settings, writer, key, _settings.Progress, cancel);
+        if (kept) DataCache.Prune(_cache!, DateTime.UtcNow);
+        return TokenStore.Open(path, key) ?? throw new RunException($"{path} is damaged right after it was written; is the disk failing?");
     }
 
     /// <summary>Divides the documents into those to train on and those held out.</summary>
-    private void Part(ILogger log)
+    private void Divide(ILogger log)
     {
         var training = _config.Sources.Count;
         var contents = Enumerable.Range(0, _starts[training]).Select(Content).ToArray();
@@ -234,6 +276,6 @@ public sealed class Corpus : IDisposable
     {
         foreach (var store in _stores) store.Dispose();
         _stores.Clear();
-        if (_temporary is not null && Directory.Exists(_temporary)) Directory.Delete(_temporary, recursive: true);
+        if (_temporary.IsValueCreated && Directory.Exists(_temporary.Value)) Directory.Delete(_temporary.Value, recursive: true);
     }
 }

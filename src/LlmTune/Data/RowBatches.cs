@@ -3,43 +3,41 @@ namespace LlmTune.Data;
 /// <summary>Rows of a plan as batches of tokens.</summary>
 public static class RowBatches
 {
-    extension(Corpus corpus)
+    /// <summary>The rows from <paramref name="first"/> to before <paramref name="end"/> in one batch.</summary>
+    public static TokenBatch Of(Corpus corpus, EpochPlan plan, int first, int end)
     {
-        /// <summary>The rows from <paramref name="first"/> to before <paramref name="end"/> in one batch.</summary>
-        public TokenBatch Batch(EpochPlan plan, int first, int end)
+        List<Document> documents = [];
+        for (var row = first; row < end; row++)
         {
-            List<Document> documents = [];
-            for (var row = first; row < end; row++)
-            {
-                if (plan.Joined)
-                    documents.Add(Joined(corpus, plan.Row(row)));
-                else
-                    foreach (var piece in plan.Row(row)) documents.Add(corpus.Read(piece));
-            }
-            return TokenBatch.Of(documents);
+            if (plan.Joined)
+                documents.Add(Joined(corpus, plan.Row(row)));
+            else
+                foreach (var piece in plan.Row(row)) documents.Add(corpus.Read(piece));
         }
+        return TokenBatch.Of(documents);
+    }
 
-        /// <summary>All rows of a plan in order, so many a batch.</summary>
-        public IEnumerable<TokenBatch> Batches(EpochPlan plan, int rows)
-        {
-            for (var first = 0; first < plan.Rows; first += rows)
-                yield return corpus.Batch(plan, first, Math.Min(first + rows, plan.Rows));
-        }
+    /// <summary>All rows of a plan in order, so many a batch: what evaluation goes through.</summary>
+    public static IEnumerable<TokenBatch> All(Corpus corpus, EpochPlan plan, int rows)
+    {
+        for (var first = 0; first < plan.Rows; first += rows)
+            yield return Of(corpus, plan, first, Math.Min(first + rows, plan.Rows));
+    }
 
-        /// <summary>Tokens of rows that are trained on, and all.</summary>
-        internal (int Supervised, int Tokens) Count(EpochPlan plan, int first, int end)
+    /// <summary>Tokens of rows that are trained on, and all.</summary>
+    internal static (int Supervised, int Tokens) Count(Corpus corpus, EpochPlan plan, int first, int end)
+    {
+        var (supervised, tokens) = (0, 0);
+        for (var row = first; row < end; row++)
         {
-            var (supervised, tokens) = (0, 0);
-            for (var row = first; row < end; row++)
+            foreach (var piece in plan.Row(row))
             {
-                foreach (var piece in plan.Row(row)) tokens += piece.Length;
-                if (plan.Joined)
-                    supervised += Joined(corpus, plan.Row(row)).TrainedCount;
-                else
-                    foreach (var piece in plan.Row(row)) supervised += corpus.TrainedCount(piece.Document);
+                tokens += piece.Length;
+                if (!plan.Joined) supervised += corpus.TrainedCount(piece.Document);
             }
-            return (supervised, tokens);
+            if (plan.Joined) supervised += Joined(corpus, plan.Row(row)).TrainedCount;
         }
+        return (supervised, tokens);
     }
 
     /// <summary>The pieces of a row as one stream: attention and prediction run across their borders.</summary>

@@ -4,7 +4,7 @@ using LlmTune.Data.Sources;
 namespace LlmTune.Data;
 
 /// <summary>A source of the run file, looked at: its files, its name, and the format of its rows.</summary>
-internal sealed record Source
+internal sealed record Source : IDisposable
 {
     /// <summary>So many good rows decide about the format.</summary>
     private const int Sample = 32;
@@ -19,28 +19,57 @@ internal sealed record Source
 
     public int? Limit { get; init; }
 
+    /// <summary>The prompt's template as the run file has it.</summary>
+    public string? Template { get; init; }
+
     private PeekedRows Peeked { get; init; } = null!;
+
+    private ReadPosition Position { get; init; } = new();
+
+    /// <summary>Share of the files' bytes that have been read; of the standard input none is known.</summary>
+    public double Progress => Size == 0 ? 0 : (double)Position.Bytes / Size;
+
+    private long Size => field == 0 ? field = Files.Where(f => f != SourceFiles.StandardInput).Sum(f => new FileInfo(f).Length) : field;
 
     /// <exception cref="RequestException">Nothing is there, or it has a format that is not known.</exception>
     public static Source Open(SourceConfig config, IReadOnlyList<string> rolesToTrain)
     {
+        if (config.Name is not null) return DatasetInfo.Open(config, rolesToTrain);
+        return Open(config, new RowSettings { TrainedRoles = rolesToTrain });
+    }
+
+    /// <param name="given">Settings of rows that the run file does not have.</param>
+    public static Source Open(SourceConfig config, RowSettings given)
+    {
         var path = config.Path ?? throw new RequestException("a source needs a path, or a name and a dir");
         var files = SourceFiles.Find(path, config.Split);
         var label = config.Label ?? (path == SourceFiles.StandardInput ? "standard input" : Path.GetFileName(Path.TrimEndingDirectorySeparator(path)));
-        var settings = new RowSettings
+        var settings = given with
         {
-            Columns = config.Columns ?? RowSettings.Default.Columns,
+            Columns = config.Columns ?? given.Columns,
             Template = config.PromptTemplate is { } template ? PromptTemplate.Parse(template) : null,
-            TrainedRoles = rolesToTrain,
         };
         var format = config.Format is { } name ? RowFormat.Named(name) : null;
-        var rows = new PeekedRows(SourceReader.Read(files, format?.Unit ?? TextUnit.File));
+        var position = new ReadPosition();
+        var rows = new PeekedRows(SourceReader.Read(files, format?.Unit ?? TextUnit.File, position));
         format ??= Find(rows, settings, path);
-        return new Source { Label = label, Files = files, Format = format, Settings = settings, Limit = config.Limit, Peeked = rows };
+        return new Source
+        {
+            Label = label,
+            Files = files,
+            Format = format,
+            Settings = settings,
+            Limit = config.Limit,
+            Template = config.PromptTemplate,
+            Peeked = rows,
+            Position = position,
+        };
     }
 
     /// <summary>The rows, once.</summary>
     public IEnumerable<Row> Rows() => Limit is { } limit ? Peeked.All().Take(limit) : Peeked.All();
+
+    public void Dispose() => Peeked.Dispose();
 
     private static RowFormat Find(PeekedRows rows, RowSettings settings, string path)
     {
@@ -53,7 +82,7 @@ internal sealed record Source
     }
 
     /// <summary>Rows of which the first are looked at before all are taken.</summary>
-    private sealed class PeekedRows(IEnumerable<Row> rows)
+    private sealed class PeekedRows(IEnumerable<Row> rows) : IDisposable
     {
         private readonly IEnumerator<Row> _rows = rows.GetEnumerator();
         private readonly List<Row> _seen = [];
@@ -68,10 +97,9 @@ internal sealed record Source
         public IEnumerable<Row> All()
         {
             foreach (var row in _seen) yield return row;
-            using (_rows)
-            {
-                while (_rows.MoveNext()) yield return _rows.Current;
-            }
+            while (_rows.MoveNext()) yield return _rows.Current;
         }
+
+        public void Dispose() => _rows.Dispose();
     }
 }

@@ -21,6 +21,10 @@ internal sealed record EncodeSettings
     public int Threads { get; init; } = Environment.ProcessorCount;
 }
 
+/// <summary>How far the preparation of a source is.</summary>
+/// <param name="Share">Share of its bytes.</param>
+public sealed record DataProgress(string Source, long Rows, double Share);
+
 /// <summary>Rows to tokens, in parallel over rows, in the order of the rows, with a bounded number of rows in memory.</summary>
 internal static class SourceEncoder
 {
@@ -39,7 +43,7 @@ internal static class SourceEncoder
 
     /// <summary>Encodes a source into a token file.</summary>
     /// <exception cref="RequestException">Rows do not fit and <c>on_error</c> is fail, or none is left.</exception>
-    public static void Encode(Source source, EncodeSettings settings, TokenWriter writer, string key, CancellationToken cancel)
+    public static void Encode(Source source, EncodeSettings settings, TokenWriter writer, string key, IProgress<DataProgress>? progress, CancellationToken cancel)
     {
         var report = new SourceReport { Label = source.Label, Format = source.Format.Name };
         var files = new Dictionary<string, int>();
@@ -50,6 +54,7 @@ internal static class SourceEncoder
             report = Count(report, outcome, settings, fatal);
             byLine &= outcome.Row.ByLine;
             if (fatal.Count == Tally.Shown) break;
+            if (report.Rows % ChunkRows == 0) progress?.Report(new DataProgress(source.Label, report.Rows, source.Progress));
             if (outcome is not { Fate: Fate.Kept, Tokens: { } tokens }) continue;
             ref var file = ref CollectionsMarshal.GetValueRefOrAddDefault(files, outcome.Row.File, out var known);
             if (!known) file = files.Count - 1;

@@ -31,17 +31,23 @@ public class ConfigFileTests
           use_rslora: true
         data:
           sources:
-            - { path: /data/ä 😀.jsonl, format: messages, columns: { prompt: question, "a b": "yes" }, weight: 2.5, limit: 10, label: domain }
-            - { path: "-", label: "#1" }
+            - { path: /data/ä 😀.jsonl, format: messages, columns: { prompt: question, "a b": "yes" }, weight: 2.5, limit: 10, label: domain, split: train, max_repeats: 4 }
+            - { path: "-", label: "#1", prompt_template: "{a}\n{b}" }
+            - { name: alpaca, dir: /data/sets }
           eval: { sources: [{ path: /data/eval.jsonl }] }
           max_length: 512
           truncation: truncate
           packing: wrapped
+          group_by_length: false
           mixing: all_exhausted
+          weight_unit: tokens
           train_on_prompt: true
           mask_history: true
+          roles_to_train: [assistant, tool]
           on_error: skip
+          deduplicate: true
           shuffle: false
+          cache: false
           num_proc: 3
         objective: { type: sft }
         training:
@@ -98,18 +104,26 @@ public class ConfigFileTests
                     Weight = 2.5,
                     Limit = 10,
                     Label = "domain",
+                    Split = "train",
+                    MaxRepeats = 4,
                 },
-                new SourceConfig { Path = "-", Label = "#1" },
+                new SourceConfig { Path = "-", Label = "#1", PromptTemplate = "{a}\n{b}" },
+                new SourceConfig { Name = "alpaca", Dir = Path.GetFullPath("/data/sets") },
             ],
             Eval = new EvalConfig { Sources = [new SourceConfig { Path = Path.GetFullPath("/data/eval.jsonl") }] },
             MaxLength = 512,
             Truncation = TruncationMode.Truncate,
             Packing = PackingMode.Wrapped,
+            GroupByLength = false,
             Mixing = MixingMode.AllExhausted,
+            WeightUnit = WeightUnit.Tokens,
             TrainOnPrompt = true,
             MaskHistory = true,
+            RolesToTrain = ["assistant", "tool"],
             OnError = OnError.Skip,
+            Deduplicate = true,
             Shuffle = false,
+            Cache = false,
             NumProc = 3,
         }, run.Data);
         Assert.Equal(new TrainingConfig
@@ -183,14 +197,13 @@ public class ConfigFileTests
     [Fact]
     public void Overrides_reach_every_kind_of_setting()
     {
-        var run = Parse(Everything,
-            "adapter.r=2", "data.sources.0.weight=7", "learning_rate=1e-5", "device=cpu", "data.packing=False", "adapter.target_modules=[k_proj, o_proj]",
-            "data.sources.2.path=/data/more.jsonl", "data.eval={count: 3}", "training.eval_steps=9", "seed=1", "seed=3");
+        var run = Parse(Everything, "adapter.r=2", "data.sources.0.weight=7", "learning_rate=1e-5", "device=cpu", "data.packing=False",
+            "adapter.target_modules=[k_proj, o_proj]", "data.sources.3.path=/data/more.jsonl", "data.eval={count: 3}", "training.eval_steps=9", "seed=1", "seed=3");
         var lora = (LoraConfig)run.Adapter!;
         Assert.Equal((2, 7.0, 1e-5, "cpu", PackingMode.None, 3, 9, 3),
             (lora.Rank, run.Data.Sources[0].Weight, run.Training.LearningRate, run.Device, run.Data.Packing, run.Data.Eval!.Count, run.Training.EvalSteps, run.Training.Seed));
         Assert.Equal(ModuleSelector.Names("k_proj", "o_proj"), lora.TargetModules);
-        Assert.Equal(Path.GetFullPath("/data/more.jsonl"), run.Data.Sources[2].Path);
+        Assert.Equal(Path.GetFullPath("/data/more.jsonl"), run.Data.Sources[3].Path);
         Assert.Null(Parse(Everything, "adapter=null").Adapter);
     }
 

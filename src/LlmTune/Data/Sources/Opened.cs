@@ -6,9 +6,10 @@ namespace LlmTune.Data.Sources;
 internal static class Opened
 {
     /// <summary>The bytes of a file, decompressed if it is named .gz or .zst.</summary>
-    public static Stream Bytes(string path)
+    public static Stream Bytes(string path, ReadPosition position)
     {
-        Stream file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+        position.Begin(file);
         return Path.GetExtension(path).ToLowerInvariant() switch
         {
             ".gz" => new GzipStream(file),

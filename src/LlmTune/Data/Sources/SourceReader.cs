@@ -5,22 +5,22 @@ internal static class SourceReader
 {
     /// <exception cref="RunException">A file is damaged.</exception>
     /// <exception cref="RequestException">A file is of no known kind, or not what its name says.</exception>
-    public static IEnumerable<Row> Read(IReadOnlyList<string> files, TextUnit unit)
+    public static IEnumerable<Row> Read(IReadOnlyList<string> files, TextUnit unit, ReadPosition position)
     {
         foreach (var file in files)
         {
-            using var rows = Open(file, unit).GetEnumerator();
+            using var rows = Open(file, unit, position).GetEnumerator();
             while (Next(rows, file) is { } row)
                 yield return row;
         }
     }
 
-    private static IEnumerable<Row> Open(string file, TextUnit unit)
+    private static IEnumerable<Row> Open(string file, TextUnit unit, ReadPosition position)
     {
         var kind = file == SourceFiles.StandardInput
             ? FileKind.All[0]
             : FileKind.Of(file) ?? throw new RequestException($"{file}: no kind of file that is read here; expected {FileKind.Extensions}, perhaps with .gz or .zst behind it");
-        using var bytes = file == SourceFiles.StandardInput ? Console.OpenStandardInput() : Opened.Bytes(file);
+        using var bytes = file == SourceFiles.StandardInput ? Console.OpenStandardInput() : Opened.Bytes(file, position);
         using var stream = kind.IsText ? Opened.Text(bytes, file) : bytes;
         foreach (var row in kind.Read(stream, file, unit))
             yield return row;

@@ -19,7 +19,8 @@ internal static class PyJson
             JsonValueKind.String => node.GetValue<string>(),
             JsonValueKind.True => Py.True,
             JsonValueKind.False => Py.False,
-            JsonValueKind.Number => ReadNumber(node.ToJsonString()),
+            JsonValueKind.Number => node.AsValue().TryGetValue<JsonElement>(out var json) ? ReadNumber(json.GetRawText())
+                : node.AsValue().TryGetValue<double>(out var number) ? number : ReadNumber(node.ToJsonString()),
             _ => null,
         },
     };

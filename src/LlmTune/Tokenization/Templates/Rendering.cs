@@ -6,9 +6,9 @@ namespace LlmTune.Tokenization.Templates;
 /// <summary>The state of one rendering: where text goes, which variables are seen, and what is left of the limits.</summary>
 internal sealed class Rendering(TemplateLimits limits, TimeProvider clock)
 {
-    private readonly List<TextSpan> _generated = [];
-    private readonly List<TextSpan> _items = [];
-    private readonly List<(TextSpan Span, string Text)> _captured = [];
+    private readonly List<RenderedSpan> _generated = [];
+    private readonly List<RenderedSpan> _items = [];
+    private readonly List<(RenderedSpan Span, string Text)> _captured = [];
     private StringBuilder _output = new();
     private StringBuilder? _top;
     private long _steps = limits.Steps;
@@ -97,11 +97,11 @@ internal sealed class Rendering(TemplateLimits limits, TimeProvider clock)
     {
         if (_top is null)
         {
-            _generated.Add(new TextSpan(start, Position, Item));
+            _generated.Add(new RenderedSpan(start, Position, Item));
             return;
         }
         var text = _output.ToString(start, _output.Length - start);
-        var span = new TextSpan(_top.Length, _top.Length + text.Length, Item);
+        var span = new RenderedSpan(_top.Length, _top.Length + text.Length, Item);
         _generated.Add(span);
         _captured.Add((span, text));
     }
@@ -109,7 +109,7 @@ internal sealed class Rendering(TemplateLimits limits, TimeProvider clock)
     /// <summary>One pass of a loop over marked elements ended that began at <paramref name="start"/>.</summary>
     public void Passed(int item, int start)
     {
-        if (_top is null && Position > start) _items.Add(new TextSpan(start, Position, item));
+        if (_top is null && Position > start) _items.Add(new RenderedSpan(start, Position, item));
     }
 
     public Rendered Finish()

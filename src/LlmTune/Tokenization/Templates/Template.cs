@@ -13,7 +13,7 @@ public sealed record TemplateLimits(long Steps = 20_000_000, int Depth = 200, in
 
 /// <summary>A stretch of rendered text, in UTF-16 units: [Start, End).</summary>
 /// <param name="Item">The marked list element (see <see cref="PyDict.Mark"/>) that was being looped over, −1 for none.</param>
-public readonly record struct TextSpan(int Start, int End, int Item = -1);
+public readonly record struct RenderedSpan(int Start, int End, int Item = -1);
 
 /// <summary>What a template made of its variables.</summary>
 /// <param name="Generated">The <c>{% generation %}</c> blocks, in the order in which they ended.</param>
@@ -21,7 +21,7 @@ public readonly record struct TextSpan(int Start, int End, int Item = -1);
 /// <param name="Misplaced">
 /// A <c>{% generation %}</c> block was rendered into a variable or by a macro and its text stands elsewhere: Jinja reports a wrong span there too.
 /// </param>
-public sealed record Rendered(string Text, IReadOnlyList<TextSpan> Generated, IReadOnlyList<TextSpan> Items, bool Misplaced);
+public sealed record Rendered(string Text, IReadOnlyList<RenderedSpan> Generated, IReadOnlyList<RenderedSpan> Items, bool Misplaced);
 
 /// <summary>
 /// A Jinja2 template as transformers sets it up for chat: ImmutableSandboxedEnvironment, trim_blocks, lstrip_blocks, break and continue,

@@ -145,6 +145,12 @@ public class FormatTests
             Assert.Throws<RequestException>(() => RowFormat.Named("chatml")).Message);
     }
 
+    [Theory]
+    [InlineData("""{"prompt": "p", "chosen": "c", "rejected": "r"}""", "rows.jsonl: its rows hold a chosen and a rejected answer, which are not both to be imitated; to train on the chosen ones map them, as in columns: { prompt: prompt, completion: chosen }")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "label": false}""", "rows.jsonl: its rows say by 'label' whether an answer is good; bad ones are not to be imitated. Leave them out of the file, or set 'format' to train on all")]
+    public void Answers_with_a_judgement_are_not_imitated_unasked(string json, string message) =>
+        Assert.Equal(message, Assert.Throws<RequestException>(() => Read(json)).Message);
+
     [Fact]
     public void The_hash_of_the_content_does_not_depend_on_columns_and_format()
     {

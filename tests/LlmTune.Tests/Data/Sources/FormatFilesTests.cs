@@ -10,12 +10,12 @@ public class FormatFilesTests
 {
     private static IEnumerable<Example> Examples(string path)
     {
-        var source = Source.Open(new SourceConfig { Path = path }, ["assistant"]);
-        return source.Rows().Select(row =>
+        using var source = Source.Open(new SourceConfig { Path = path }, ["assistant"]);
+        foreach (var row in source.Rows())
         {
             Assert.Null(row.Problem);
-            return source.Format.Read(new Fields(row.Value, source.Format, source.Settings));
-        });
+            yield return source.Format.Read(new Fields(row.Value, source.Format, source.Settings));
+        }
     }
 
     private static (string, string?)[] Turns(Example example) =>

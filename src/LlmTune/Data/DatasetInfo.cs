@@ -1,0 +1,119 @@
+using System.Text.Json;
+using LlmTune.Config;
+using LlmTune.Data.Formats;
+
+namespace LlmTune.Data;
+
+/// <summary>
+/// LLaMA-Factory's dataset_info.json: the entry of a name says where a data set lies, its form, its columns and what its turns are
+/// called. Entries that only name a place in the net are refused, because nothing is downloaded here.
+/// </summary>
+internal static class DatasetInfo
+{
+    public const string FileName = "dataset_info.json";
+
+    /// <summary>LLaMA-Factory's names of columns for alpaca, as ours.</summary>
+    private static readonly Dictionary<string, string> AlpacaParts = new()
+    {
+        ["prompt"] = "instruction", ["query"] = "input", ["response"] = "output", ["history"] = "history", ["system"] = "system",
+    };
+
+    private static readonly Dictionary<string, string> ShareGptParts = new() { ["messages"] = "conversations", ["system"] = "system", ["tools"] = "tools" };
+
+    private static readonly Dictionary<string, string> OpenAiParts = new() { ["messages"] = "messages", ["system"] = "system", ["tools"] = "tools" };
+
+    /// <summary>LLaMA-Factory's names of roles, its own words for them, and ours.</summary>
+    private static readonly (string Tag, string Default, string Role)[] Roles =
+    [
+        ("user_tag", "human", "user"), ("assistant_tag", "gpt", "assistant"), ("observation_tag", "observation", "tool"),
+        ("function_tag", "function_call", "function_call"), ("system_tag", "system", "system"),
+    ];
+
+    /// <summary>Opens the source that the entry describes; what the run file says itself comes first.</summary>
+    /// <exception cref="RequestException">There is no such entry, or it cannot be read here.</exception>
+    public static Source Open(SourceConfig config, IReadOnlyList<string> rolesToTrain)
+    {
+        var file = Path.Combine(config.Dir!, FileName);
+        var entry = Entry(file, config.Name!);
+        var place = $"{file}, {config.Name}";
+        var formatting = Text(entry, "formatting") ?? "alpaca";
+        var name = Text(entry, "file_name") ?? throw new RequestException(
+            $"{place}: has no file_name{(Text(entry, "hf_hub_url") is { } hub ? $", but hf_hub_url {hub}; download it and name its folder with path" : "")}");
+        Refuse(entry, place);
+        var parts = formatting switch
+        {
+            "alpaca" => AlpacaParts,
+            "sharegpt" => ShareGptParts,
+            "openai" => OpenAiParts,
+            _ => throw new RequestException($"{place}: formatting '{formatting}' is not read here; expected alpaca, sharegpt or openai"),
+        };
+        var columns = Columns(entry, parts, place);
+        var format = formatting == "openai" ? "messages" : formatting;
+        if (formatting == "alpaca" && columns.Count == 1 && columns.TryGetValue("instruction", out var text))
+            (format, columns) = ("text", new Dictionary<string, string> { ["text"] = text });   // a corpus of texts has a prompt and nothing else
+        var (keys, roles) = Tags(entry);
+        var source = config with
+        {
+            Path = Path.Combine(config.Dir!, name),
+            Name = null,
+            Dir = null,
+            Format = config.Format ?? format,
+            Split = config.Split ?? (Directory.Exists(Path.Combine(config.Dir!, name)) ? Text(entry, "split") : null),
+            Limit = config.Limit ?? (entry.TryGetProperty("num_samples", out var samples) && samples.TryGetInt32(out var count) ? count : null),
+            Label = config.Label ?? config.Name,
+        };
+        var given = new RowSettings { TrainedRoles = rolesToTrain, Columns = columns };
+        return Source.Open(source, formatting == "sharegpt" ? given with { TurnKeys = keys, Roles = roles } : given);
+    }
+
+    private static JsonElement Entry(string file, string name)
+    {
+        if (!File.Exists(file)) throw new RequestException($"{file} does not exist: 'name' and 'dir' of a source speak of an entry in it");
+        JsonElement all;
+        try
+        {
+            all = JsonElement.Parse(File.ReadAllBytes(file));
+        }
+        catch (JsonException e)
+        {
+            throw new RequestException($"{file}:{e.LineNumber + 1}: not JSON: {Sources.RowParser.Reason(e)}", e);
+        }
+        if (all.ValueKind == JsonValueKind.Object && all.TryGetProperty(name, out var entry) && entry.ValueKind == JsonValueKind.Object) return entry;
+        var names = all.ValueKind == JsonValueKind.Object ? all.EnumerateObject().Select(p => p.Name).ToList() : [];
+        throw new RequestException($"{file} has no entry '{name}'{Suggest.Hint(Suggest.Nearest(name, names))}");
+    }
+
+    private static void Refuse(JsonElement entry, string place)
+    {
+        if (entry.TryGetProperty("ranking", out var ranking) && ranking.ValueKind == JsonValueKind.True)
+            throw new RequestException($"{place}: holds rankings of answers, which are no examples to imitate");
+        if (!entry.TryGetProperty("columns", out var columns)) return;
+        foreach (var column in columns.EnumerateObject())
+        {
+            if (column.Name is "images" or "videos" or "audios") throw new RequestException($"{place}: its rows hold {column.Name}; only text is trained on");
+        }
+    }
+
+    private static Dictionary<string, string> Columns(JsonElement entry, Dictionary<string, string> parts, string place)
+    {
+        var columns = new Dictionary<string, string>();
+        if (!entry.TryGetProperty("columns", out var given)) return columns;
+        foreach (var column in given.EnumerateObject())
+        {
+            if (!parts.TryGetValue(column.Name, out var part))
+                throw new RequestException($"{place}: the column '{column.Name}' is not read here; expected {string.Join(", ", parts.Keys)}");
+            columns[part] = column.Value.GetString() ?? throw new RequestException($"{place}: the column '{column.Name}' names nothing");
+        }
+        return columns;
+    }
+
+    private static ((string Role, string Content) Keys, Dictionary<string, string> Roles) Tags(JsonElement entry)
+    {
+        var tags = entry.TryGetProperty("tags", out var given) ? given : default;
+        string Tag(string name, string otherwise) => tags.ValueKind == JsonValueKind.Object ? Text(tags, name) ?? otherwise : otherwise;
+        return ((Tag("role_tag", "from"), Tag("content_tag", "value")), Roles.ToDictionary(r => Tag(r.Tag, r.Default), r => r.Role));
+    }
+
+    private static string? Text(JsonElement entry, string name) =>
+        entry.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}

@@ -1,0 +1,142 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LlmTune.Tokenization.Templates;
+
+namespace LlmTune.Tokenization;
+
+/// <summary>
+/// What makes text of a conversation: the model's own Jinja template, one that the run names, or ChatML where the model has none but its
+/// vocabulary has the marks for it. Thread safe.
+/// </summary>
+public sealed class ChatTemplate
+{
+    private static readonly string[] TokenRoles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+    private readonly Template _plain;
+    private readonly Template _withTools;
+    private readonly KeyValuePair<string, object?>[] _tokens;
+
+    internal ChatTemplate(string source, string origin, HfTokenizer tokenizer, (string Source, string Origin)? withTools = null)
+    {
+        (Source, Origin) = (source, origin);
+        _plain = Template.Parse(source, origin);
+        _withTools = withTools is { } other ? Template.Parse(other.Source, other.Origin) : _plain;
+        _tokens = [.. SpecialTokens(tokenizer)];
+    }
+
+    /// <summary>The template as written, to be saved beside what is trained.</summary>
+    public string Source { get; }
+
+    /// <summary>Where it comes from: a file, an entry of tokenizer_config.json, the run's settings, or "built-in ChatML".</summary>
+    public string Origin { get; }
+
+    /// <summary>Whether the template itself says what the model writes, by <c>{% generation %}</c>.</summary>
+    public bool MarksGeneration => _plain.HasGeneration && _withTools.HasGeneration;
+
+    /// <summary>The clock of strftime_now: a template may write the date into the prompt.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Further variables that the template sees, such as enable_thinking.</summary>
+    public JsonObject Variables { get; init; } = [];
+
+    public TemplateLimits Limits { get; init; } = TemplateLimits.Default;
+
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="setting">model.chat_template of the run file: a file, a name among the model's templates, or the text of one; null for the model's own.</param>
+    /// <returns>Null if nothing is set, the model has no template, and its vocabulary does not have ChatML's marks.</returns>
+    /// <exception cref="RequestException">The setting names nothing, or what is found is not a template.</exception>
+    public static ChatTemplate? For(HfTokenizer tokenizer, string folder, string? setting = null) =>
+        TemplateSources.Find(tokenizer, folder, setting) is var (source, origin, withTools) ? new ChatTemplate(source, origin, tokenizer, withTools) : null;
+
+    /// <summary>As <see cref="For"/>, where a template is needed.</summary>
+    /// <exception cref="RequestException">There is none.</exception>
+    public static ChatTemplate Require(HfTokenizer tokenizer, string folder, string? setting = null) => For(tokenizer, folder, setting) ?? throw new RequestException(
+        $"{folder} has no chat template (no chat_template.jinja, no chat_template in tokenizer_config.json, no <|im_start|> and <|im_end|> in the vocabulary "
+        + "for ChatML), but the data are conversations; set model.chat_template to a Jinja file or its text, or use data without turns (prompt/completion, text)");
+
+    /// <param name="addGenerationPrompt">Whether the text ends where the model's next turn begins.</param>
+    /// <exception cref="TemplateException">The template refuses the conversation, or fails on it.</exception>
+    public Rendered Render(Conversation conversation, bool addGenerationPrompt) => Render(Values(conversation), conversation, conversation.Messages.Count, addGenerationPrompt);
+
+    /// <summary>The ids of a conversation with the tokens that belong to each turn; nothing is added to what the template writes.</summary>
+    /// <exception cref="RequestException">The template refuses the conversation, or what belongs to a turn cannot be told.</exception>
+    public RenderedConversation ForTraining(Conversation conversation, HfTokenizer tokenizer)
+    {
+        var rendered = Render(conversation, addGenerationPrompt: false);
+        return new TurnTokens(tokenizer, rendered.Text).Of(Turns.Find(this, conversation, rendered));
+    }
+
+    /// <summary>The ids of a prompt: the conversation, and where the model's next turn begins. They are the same as in training.</summary>
+    public int[] ForInference(Conversation conversation, HfTokenizer tokenizer)
+    {
+        var text = Render(conversation, addGenerationPrompt: true).Text;
+        return new TurnTokens(tokenizer, text).Prompt(Turns.Prompts(this, conversation, text));
+    }
+
+    /// <summary>Messages as the template sees them, numbered so that what is written of each is known.</summary>
+    internal static object?[] Values(Conversation conversation) => [.. conversation.Messages.Select((message, i) =>
+    {
+        var value = new PyDict(2 + (message.Fields?.Count ?? 0)) { Mark = i };
+        value.Set("role", message.Role);
+        value.Set("content", message.Content);
+        foreach (var (name, field) in message.Fields ?? []) value.Set(name, PyJson.Read(field));
+        return (object?)value;
+    })];
+
+    /// <summary>The first so many messages alone.</summary>
+    internal Rendered Render(object?[] messages, Conversation conversation, int count, bool addGenerationPrompt)
+    {
+        return TemplateOf(conversation).Render(
+            [
+                .. _tokens,
+                new("messages", new List<object?>(messages[..count])),
+                new("tools", conversation.Tools is { Count: > 0 } tools ? PyJson.Read(tools) : null),
+                new("documents", null),
+                new("add_generation_prompt", addGenerationPrompt),
+                .. Variables.Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))),
+            ],
+            Clock,
+            Limits);
+    }
+
+    internal Template TemplateOf(Conversation conversation) => conversation.Tools is { Count: > 0 } ? _withTools : _plain;
+
+    /// <summary>The tokens with a role that the tokenizer names; the others are undefined in the template.</summary>
+    private static IEnumerable<KeyValuePair<string, object?>> SpecialTokens(HfTokenizer tokenizer)
+    {
+        foreach (var role in TokenRoles)
+        {
+            var id = role switch { "bos_token" => tokenizer.BosId, "eos_token" => tokenizer.EosId, "unk_token" => tokenizer.UnkId, "pad_token" => tokenizer.PadId, _ => null };
+            var named = tokenizer.Config is { } config && config.TryGetProperty(role, out var value) ? Content(value) : null;
+            if ((named ?? (id is { } known ? tokenizer.Token(known) : null)) is { } token) yield return new(role, token);
+        }
+    }
+
+    private static string? Content(JsonElement token) => token.ValueKind switch
+    {
+        JsonValueKind.String => token.GetString(),
+        JsonValueKind.Object when token.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String => content.GetString(),
+        _ => null,
+    };
+}
+
+/// <summary>A conversation as ids.</summary>
+/// <param name="Turns">
+/// Every message's tokens, in order. A turn in several pieces (a template may mark several) has several entries; an assistant's turn of which
+/// the template marks nothing has an empty one.
+/// </param>
+public sealed record RenderedConversation(int[] Ids, IReadOnlyList<TurnSpan> Turns);
+
+/// <summary>
+/// The tokens [Start, End) that a turn itself generates: of an assistant what the model must produce, with the end of the turn but without the
+/// prompt before it; of others the whole turn.
+/// </summary>
+/// <param name="Message">Its number in the conversation, from 0.</param>
+public sealed record TurnSpan(int Message, string Role, int Start, int End)
+{
+    /// <summary>
+    /// Whether the tokens before an assistant's turn are those that the model will see at inference. Not so where a template renders a turn
+    /// differently once others follow it (thinking that is dropped), or asks for something that full conversations do not have.
+    /// </summary>
+    public bool PromptIsExact { get; init; } = true;
+}

@@ -1,0 +1,145 @@
+using LlmTune.Tokenization.Templates;
+
+namespace LlmTune.Tokenization;
+
+/// <summary>A turn's text [Start, End) in the rendered conversation.</summary>
+/// <param name="Prompt">Length of the text that the model sees at inference before the turn, where the rendered conversation begins with it; −1 where not.</param>
+internal readonly record struct TextTurn(int Message, string Role, int Start, int End, int Prompt);
+
+/// <summary>
+/// Which text belongs to which turn. Where it ends is known from the template's loop over the messages: what one pass writes is one message's.
+/// Where the model's part begins is known from the prompt that the model would see: the conversation before the turn with the generation
+/// prompt; or from <c>{% generation %}</c> marks.
+/// </summary>
+internal static class Turns
+{
+    public const string Assistant = "assistant";
+
+    public static List<TextTurn> Find(ChatTemplate template, Conversation conversation, Rendered rendered)
+    {
+        var finder = new Finder(template, conversation, rendered);
+        var turns = new List<TextTurn>();
+        for (var i = 0; i < conversation.Messages.Count; i++)
+        {
+            if (conversation.Messages[i].Role == Assistant) finder.AddAssistant(i, turns);
+            else finder.AddOther(i, turns);
+        }
+        return turns;
+    }
+
+    /// <summary>Places in a rendered prompt where the model began to write: the ends of the prompts of earlier turns.</summary>
+    public static List<int> Prompts(ChatTemplate template, Conversation conversation, string text)
+    {
+        var places = new List<int>();
+        var values = ChatTemplate.Values(conversation);
+        for (var i = 0; i < conversation.Messages.Count; i++)
+        {
+            if (conversation.Messages[i].Role != Assistant || Prefix(template, values, conversation, i, addGenerationPrompt: true) is not { } prompt) continue;
+            if (text.StartsWith(prompt, StringComparison.Ordinal)) places.Add(prompt.Length);
+        }
+        return places;
+    }
+
+    /// <summary>The first so many messages alone; null where the template refuses them.</summary>
+    private static string? Prefix(ChatTemplate template, object?[] values, Conversation conversation, int count, bool addGenerationPrompt)
+    {
+        try
+        {
+            return template.Render(values, conversation, count, addGenerationPrompt).Text;
+        }
+        catch (TemplateException)
+        {
+            return null;
+        }
+    }
+
+    private sealed class Finder(ChatTemplate template, Conversation conversation, Rendered rendered)
+    {
+        private readonly object?[] _values = ChatTemplate.Values(conversation);
+        private readonly Dictionary<int, (int Start, int End)> _passes = rendered.Items.GroupBy(p => p.Item).ToDictionary(g => g.Key, g => (g.Min(p => p.Start), g.Max(p => p.End)));
+
+        /// <summary>A template marks its generation, and the marks are where they seem to be.</summary>
+        private readonly bool _marked = template.TemplateOf(conversation).HasGeneration && !rendered.Misplaced;
+
+        private string Text => rendered.Text;
+
+        public void AddAssistant(int message, List<TextTurn> turns)
+        {
+            var prompt = Prefix(message, addGenerationPrompt: true);
+            var exact = prompt is not null && Text.StartsWith(prompt, StringComparison.Ordinal) ? prompt.Length : -1;
+            if (_marked)
+            {
+                AddMarked(message, exact, turns);
+                return;
+            }
+            var end = End(message);
+            var start = exact >= 0 && exact <= end ? exact : Start(message, prompt);
+            if (start > end || start < turns.LastOrDefault().End) throw Unclear(message);
+            turns.Add(new TextTurn(message, Assistant, start, end, exact == start ? exact : -1));
+        }
+
+        /// <summary>The whole of another's turn; where the template writes it outside of its loop, what lies between its neighbours.</summary>
+        public void AddOther(int message, List<TextTurn> turns)
+        {
+            var before = turns.Count > 0 ? turns[^1].End : 0;
+            var (start, end) = _passes.TryGetValue(message, out var pass) ? (Math.Max(before, pass.Start), pass.End)
+                : _passes.Count > 0 ? (before, message == 0 ? Next(message) : before)
+                : (before, Prefix(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : before);
+            turns.Add(new TextTurn(message, conversation.Messages[message].Role, start, Math.Max(start, end), -1));
+        }
+
+        private void AddMarked(int message, int prompt, List<TextTurn> turns)
+        {
+            var spans = rendered.Generated.Where(s => s.Item == message).ToList();
+            if (spans.Count == 0 && rendered.Generated.All(s => s.Item < 0)) spans = InOrder(message);
+            var written = spans.Where(s => s.End > s.Start).ToList();
+            var at = turns.Count > 0 ? turns[^1].End : 0;
+            if (written.Count == 0) turns.Add(new TextTurn(message, Assistant, at, at, prompt));
+            foreach (var span in written) turns.Add(new TextTurn(message, Assistant, span.Start, span.End, prompt >= 0 && prompt <= span.Start ? prompt : -1));
+        }
+
+        /// <summary>Marks whose message is not known, one for each turn of the assistant.</summary>
+        private List<RenderedSpan> InOrder(int message)
+        {
+            var turns = conversation.Messages.Count(m => m.Role == Assistant);
+            if (rendered.Generated.Count != turns) throw Unclear(message);
+            return [rendered.Generated[conversation.Messages.Take(message).Count(m => m.Role == Assistant)]];
+        }
+
+        private int End(int message)
+        {
+            if (message == conversation.Messages.Count - 1) return Text.Length;
+            if (_passes.TryGetValue(message, out var pass)) return pass.End;
+            return Prefix(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : throw Unclear(message);
+        }
+
+        /// <summary>
+        /// Where a turn begins whose prompt the conversation does not begin with: behind what its text has in common with the generation prompt.
+        /// </summary>
+        private int Start(int message, string? prompt)
+        {
+            var before = Prefix(message, addGenerationPrompt: false) ?? "";
+            var from = _passes.TryGetValue(message, out var pass) ? pass.Start
+                : Text.StartsWith(before, StringComparison.Ordinal) ? before.Length : throw Unclear(message);
+            var opening = prompt is not null && prompt.StartsWith(before, StringComparison.Ordinal) ? prompt[before.Length..] : Opening();
+            return from + Text.AsSpan(from).CommonPrefixLength(opening);
+        }
+
+        /// <summary>The generation prompt after the whole conversation.</summary>
+        private string Opening() =>
+            Prefix(conversation.Messages.Count, true) is { } prompt && Prefix(conversation.Messages.Count, false) is { } whole && prompt.StartsWith(whole, StringComparison.Ordinal)
+                ? prompt[whole.Length..] : "";
+
+        private int Next(int message)
+        {
+            var later = _passes.Where(p => p.Key > message).ToList();
+            return later.Count > 0 ? later.Min(p => p.Value.Start) : Text.Length;
+        }
+
+        private string? Prefix(int count, bool addGenerationPrompt) => Turns.Prefix(template, _values, conversation, count, addGenerationPrompt);
+
+        private RequestException Unclear(int message) => new(
+            $"{template.Origin}: what the template writes for message {message + 1} ({conversation.Messages[message].Role}) cannot be told from what it writes for "
+            + "the others; mark what the model writes with {% generation %} … {% endgeneration %} in the template, or set model.chat_template to one that does");
+    }
+}
