@@ -38,8 +38,7 @@ public static class Doctor
     {
         if (installation.Libtorch is not { } libtorch)
         {
-            yield return new(Health.Bad, "libtorch", installation.Failure ?? "not loaded",
-                $"build with a backend (dotnet build -c Release -p:TorchBackend=cpu, or {CudaBackend}), or set {Libtorch.Variable} to the lib folder of a PyTorch 2.10 to 2.12");
+            yield return new(Health.Bad, "libtorch", installation.Failure ?? "not loaded");   // the message has the cure
             yield break;
         }
         var origin = libtorch.Packaged ? $"carried by this build (TorchBackend={installation.Backend})" : $"named by {Libtorch.Variable}";

@@ -134,9 +134,13 @@ public static class Libtorch
         }
         catch (DllNotFoundException e)
         {
-            throw new RequestException($"cannot load {path}: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new RequestException(
+                $"cannot load {path}: {Reason(e.Message)}; the installation is not whole, or a library it needs is missing (ldd {path} names it): install it again", e);
         }
     }
+
+    /// <summary>What the system's loader says stands last, after .NET's general advice.</summary>
+    internal static string Reason(string message) => message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1];
 
     /// <summary>Major, minor and patch in the three highest bytes.</summary>
     private static unsafe Version AbiVersion(nint library)

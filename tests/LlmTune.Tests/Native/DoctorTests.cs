@@ -67,9 +67,7 @@ public sealed class DoctorTests : IDisposable
     public void A_libtorch_that_does_not_load_is_bad_and_says_why()
     {
         var wrong = Assert.Single(Wrong(Sound, Healthy with { Libtorch = null, Failure = "/torch/lib is PyTorch 2.13.0; …", Threads = 0 }));
-        Assert.Equal((Health.Bad, "libtorch", "/torch/lib is PyTorch 2.13.0; …"), (wrong.Health, wrong.Subject, wrong.Text));
-        Assert.StartsWith("build with a backend (dotnet build -c Release -p:TorchBackend=cpu, or cuda-", wrong.Cure);
-        Assert.EndsWith("or set LLMTUNE_LIBTORCH to the lib folder of a PyTorch 2.10 to 2.12", wrong.Cure);
+        Assert.Equal(new(Health.Bad, "libtorch", "/torch/lib is PyTorch 2.13.0; …"), wrong);
     }
 
     [Fact]
