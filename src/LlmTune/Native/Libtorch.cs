@@ -51,7 +51,8 @@ public static class Libtorch
         var folder = Choose(named, packaged);
 
         // The caching allocator fragments badly under sequences of changing length; this must be in libc's environment before libtorch loads.
-        NativeEnvironment.SetDefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True");
+        if (Environment.GetEnvironmentVariable("PYTORCH_CUDA_ALLOC_CONF") is null)   // the older name
+            NativeEnvironment.SetDefault("PYTORCH_ALLOC_CONF", "expandable_segments:True");
 
         var version = LoadTorch(folder);
         var torchSharp = Find(FileName("LibTorchSharp"))
