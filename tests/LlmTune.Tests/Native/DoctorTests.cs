@@ -76,7 +76,7 @@ public sealed class DoctorTests : IDisposable
         var findings = Doctor.Examine(Sound, Healthy with { Libtorch = new LibtorchInfo("/torch/lib", new Version(2, 11, 0), Packaged: false, Weakened: true) });
         Assert.Equal("2.11.0 in /torch/lib, named by LLMTUNE_LIBTORCH; TorchSharp 0.107.0", findings[1].Text);
         Assert.Equal(
-            (Health.Ok, "libstdc++", "this system's libstdc++ is older than TorchSharp names (GLIBCXX_3.4.32); a private copy of LibTorchSharp that does without is in use"),
+            (Health.Ok, "libstdc++", "this system's is older than TorchSharp names (GLIBCXX_3.4.32); a private copy of LibTorchSharp that does without is in use"),
             (findings[2].Health, findings[2].Subject, findings[2].Text));
     }
 
