@@ -34,7 +34,8 @@ public sealed class SafetensorsFile : IDisposable
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             var bytes = stream.Length;
             var start = new byte[SafetensorsHeader.LengthBytes];
-            var json = new byte[SafetensorsHeader.JsonLength(path, start.AsSpan(0, stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)), bytes)];
+            var read = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+            var json = new byte[SafetensorsHeader.JsonLength(path, start.AsSpan(0, read), bytes)];
             stream.ReadExactly(json);
             var header = SafetensorsHeader.Parse(path, json, bytes);
             if (header.Tensors.Values.All(tensor => tensor.Bytes == 0)) return new SafetensorsFile(path, header, null);

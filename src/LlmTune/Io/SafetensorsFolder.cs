@@ -8,6 +8,8 @@ namespace LlmTune.Io;
 /// </summary>
 public sealed class SafetensorsFolder : IDisposable
 {
+    private static readonly string[] Weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf"];
+
     private readonly Dictionary<string, SafetensorsFile> _files = new(StringComparer.Ordinal);   // by tensor
 
     private SafetensorsFolder(string folder, IEnumerable<(string Tensor, SafetensorsFile File)> places)
@@ -61,7 +63,7 @@ public sealed class SafetensorsFolder : IDisposable
         var others = Directory.GetFiles(folder, "*.safetensors.index.json");
         if (others.Length == 1) return others[0];
         var found = Directory.GetFiles(folder).Select(Path.GetFileName)
-            .Where(file => Path.GetExtension(file) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".gguf" || others.Any(other => Path.GetFileName(other) == file))
+            .Where(file => Weights.Contains(Path.GetExtension(file)) || others.Any(other => Path.GetFileName(other) == file))
             .Order(StringComparer.Ordinal).ToList();
         throw new RequestException(
             $"{folder} has no weights: neither {baseName}.safetensors nor {baseName}.safetensors.index.json"
@@ -83,10 +85,18 @@ public sealed class SafetensorsFolder : IDisposable
             {
                 if (shards.TryGetValue(name, out var shard) && !shard.Tensors.ContainsKey(tensor)) problems.Add($"{name} lacks {tensor}");
             }
-            var unlisted = shards.Values.SelectMany(shard => shard.Tensors.Keys.Where(tensor => !map.ContainsKey(tensor)), (shard, tensor) => (tensor, shard)).ToList();
-            problems.AddRange(unlisted.GroupBy(place => place.tensor).Where(places => places.Count() > 1)
-                .Select(places => $"{places.Key} is in several shards ({string.Join(", ", places.Select(place => Path.GetFileName(place.shard.Path)))}), and the index does not say which counts"));
-            if (problems.Count > 0) throw new RunException($"{index} and its shards do not fit together:{string.Concat(problems.Select(problem => "\n  " + problem))}");
+            var unlisted = (
+                from shard in shards.Values
+                from tensor in shard.Tensors.Keys
+                where !map.ContainsKey(tensor)
+                select (Tensor: tensor, Shard: shard)).ToList();
+            problems.AddRange(
+                from place in unlisted
+                group Path.GetFileName(place.Shard.Path) by place.Tensor into places
+                where places.Count() > 1
+                select $"{places.Key} is in several shards ({string.Join(", ", places)}), and the index does not say which counts");
+            if (problems.Count > 0)
+                throw new RunException($"{index} and its shards do not fit together:{string.Concat(problems.Select(problem => "\n  " + problem))}");
             return new SafetensorsFolder(folder, map.Select(place => (place.Key, shards[place.Value])).Concat(unlisted));
         }
         catch
@@ -125,7 +135,8 @@ public sealed class SafetensorsFolder : IDisposable
                 throw new RunException($"{index} has no weight_map, which names the file of each tensor");
             foreach (var place in places.EnumerateObject())
             {
-                if (place.Value.ValueKind != JsonValueKind.String) throw new RunException($"{index}: weight_map.{place.Name} must be the name of a file");
+                if (place.Value.ValueKind != JsonValueKind.String)
+                    throw new RunException($"{index}: weight_map.{place.Name} must be the name of a file");
                 map[place.Name] = place.Value.GetString()!;
             }
             return map.Count > 0 ? map : throw new RunException($"{index} has an empty weight_map");

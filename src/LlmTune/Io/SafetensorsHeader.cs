@@ -22,12 +22,18 @@ internal sealed record SafetensorsHeader(IReadOnlyDictionary<string, TensorInfo>
     public static int JsonLength(string path, ReadOnlySpan<byte> start, long fileBytes)
     {
         if (start.Length < LengthBytes)
-            throw new RunException($"{path} has {fileBytes} bytes and is no safetensors file, which begins with the 8 bytes of its header's length; is the download complete?");
+        {
+            throw new RunException(
+                $"{path} has {fileBytes} bytes and is no safetensors file, which begins with the 8 bytes of its header's length; is the download complete?");
+        }
         var length = BinaryPrimitives.ReadUInt64LittleEndian(start);
         if (length > Longest)
             throw new RunException($"{path} is no safetensors file: it claims a header of {length} bytes, and {Longest} is the limit");
         if ((long)length > fileBytes - LengthBytes)
-            throw new RunException($"{path} is cut off: its header has {length} bytes, and {fileBytes - LengthBytes} follow; copy or download it again");
+        {
+            throw new RunException(
+                $"{path} is cut off: its header has {length} bytes, and {fileBytes - LengthBytes} follow; copy or download it again");
+        }
         return (int)length;
     }
 

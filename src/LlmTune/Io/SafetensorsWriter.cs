@@ -1,9 +1,10 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.RegularExpressions;
+using static System.FormattableString;
 
 namespace LlmTune.Io;
 
@@ -21,7 +22,7 @@ public static class SafetensorsWriter
 
     private static readonly IReadOnlyDictionary<string, string> DefaultMetadata = new Dictionary<string, string> { ["format"] = "pt" };
     private static readonly JsonWriterOptions HeaderOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly JsonWriterOptions IndexOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, NewLine = "\n" };
+    private static readonly JsonWriterOptions IndexOptions = HeaderOptions with { Indented = true, NewLine = "\n" };
 
     /// <summary>One file. The tensors may lie on any device, in any strides.</summary>
     /// <param name="metadata">{"format": "pt"} by default, without which transformers refuses a file.</param>
@@ -32,14 +33,15 @@ public static class SafetensorsWriter
         {
             if (!byName.TryAdd(name, tensor)) throw new RequestException($"{path}: two tensors are called '{name}'");
         }
-        WriteFile(path, [.. byName.Select(entry => Planned(path, entry.Key, entry.Value.shape, entry.Value.dtype))], name => byName[name], metadata ?? DefaultMetadata);
+        var plan = byName.Select(entry => Planned(path, entry.Key, entry.Value.shape, entry.Value.dtype)).ToList();
+        WriteFile(path, plan, name => byName[name], metadata ?? DefaultMetadata);
     }
 
     /// <summary>
     /// <c>model.safetensors</c>, or if that were larger than <paramref name="maxShardBytes"/> shards <c>model-00001-of-0000N.safetensors</c>
     /// in the order of the plan with <c>model.safetensors.index.json</c>. Files that an earlier call left under these names are removed.
     /// </summary>
-    /// <param name="get">Asked for each tensor when it is written; what it allocates on the way is freed afterwards (it runs in a dispose scope).</param>
+    /// <param name="get">Asked for each tensor when it is written, in a dispose scope: what it allocates is freed afterwards.</param>
     /// <param name="baseName">What the files are called: model, adapter_model.</param>
     public static void WriteFolder(
         string folder, IReadOnlyList<(string Name, long[] Shape, ScalarType Type)> plan, Func<string, Tensor> get,
@@ -50,9 +52,9 @@ public static class SafetensorsWriter
             throw new RequestException($"{folder}: two tensors are called '{twice}'");
         var shards = Split(tensors, maxShardBytes);
         Directory.CreateDirectory(folder);
-        var names = shards.Count == 1
-            ? [baseName + ".safetensors"]
-            : Enumerable.Range(1, shards.Count).Select(i => string.Create(CultureInfo.InvariantCulture, $"{baseName}-{i:D5}-of-{shards.Count:D5}.safetensors")).ToList();
+        var names = Enumerable.Range(1, shards.Count)
+            .Select(i => shards.Count == 1 ? $"{baseName}.safetensors" : Invariant($"{baseName}-{i:D5}-of-{shards.Count:D5}.safetensors"))
+            .ToList();
         foreach (var (name, shard) in names.Zip(shards))
             WriteFile(Path.Combine(folder, name), shard, get, metadata ?? DefaultMetadata);
         if (shards.Count > 1)
@@ -64,7 +66,7 @@ public static class SafetensorsWriter
         RemoveOthers(folder, baseName, names);
     }
 
-    /// <summary>A tensor goes into the shard before it if there is room, as in Hugging Face's writer; one that is larger than a shard stands alone.</summary>
+    /// <summary>As in Hugging Face's writer: a tensor that does not fit begins a shard, and one that is larger than a shard stands alone.</summary>
     internal static List<List<TensorInfo>> Split(IEnumerable<TensorInfo> tensors, long maxShardBytes)
     {
         List<List<TensorInfo>> shards = [];
@@ -92,7 +94,8 @@ public static class SafetensorsWriter
 
     private static TensorInfo Planned(string where, string name, long[] shape, ScalarType type)
     {
-        var known = SafetensorsType.Find(type) ?? throw new RequestException($"{where}: tensor '{name}' is of type {type}; safetensors files hold {SafetensorsType.Names}");
+        var known = SafetensorsType.Find(type)
+            ?? throw new RequestException($"{where}: tensor '{name}' is of type {type}; safetensors files hold {SafetensorsType.Names}");
         if (name == SafetensorsHeader.MetadataKey) throw new RequestException($"{where}: no tensor can be called {name}");
         return new TensorInfo(name, type, shape, 0, shape.Aggregate(1L, (product, size) => product * size) * known.Bytes);
     }
@@ -114,7 +117,8 @@ public static class SafetensorsWriter
                 if (value.dtype != tensor.Type || !value.shape.SequenceEqual(tensor.Shape))
                 {
                     throw new RunException(
-                        $"{path}: tensor '{tensor.Name}' was announced as {tensor.Type} {tensor.ShapeText} and is {value.dtype} ({string.Join(", ", value.shape)})");
+                        $"{path}: tensor '{tensor.Name}' was announced as {tensor.Type} {tensor.ShapeText} "
+                        + $"and is {value.dtype} ({string.Join(", ", value.shape)})");
                 }
                 WriteData(stream, value);
             }
@@ -127,7 +131,7 @@ public static class SafetensorsWriter
         Directory.CreateDirectory(folder);
         var free = new DriveInfo(folder).AvailableFreeSpace;
         if (free < bytes)
-            throw new RunException(string.Create(CultureInfo.InvariantCulture, $"{path} needs {bytes / 1e9:F1} GB and {free / 1e9:F1} GB are free on its disk; free some, or write elsewhere"));
+            throw new RunException(Invariant($"{path} needs {bytes / 1e9:F1} GB and {free / 1e9:F1} GB are free on its disk; free some, or write elsewhere"));
     }
 
     private static void WriteHeader(Stream stream, List<TensorInfo> tensors, IReadOnlyDictionary<string, string> metadata)
@@ -199,7 +203,7 @@ public static class SafetensorsWriter
         {
             var name = Path.GetFileName(path);
             var ours = name == baseName + ".safetensors" || name == baseName + ".safetensors.index.json"
-                || System.Text.RegularExpressions.Regex.IsMatch(name[baseName.Length..], @"^-\d{5}-of-\d{5}\.safetensors$");
+                || Regex.IsMatch(name[baseName.Length..], @"^-\d{5}-of-\d{5}\.safetensors$");
             if (ours && !written.Contains(name)) File.Delete(path);
         }
         AtomicFile.FlushFolder(folder);

@@ -32,7 +32,8 @@ internal static class Cgroup
         var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
         for (var depth = parts.Length; depth >= 0; depth--)
         {
-            var folder = Path.Combine([mount, .. parts[..depth]]);   // inside a container the own group is mounted as the root, and deeper ones are not seen
+            // Inside a container the own group is mounted as the root, and the path leads nowhere.
+            var folder = Path.Combine([mount, .. parts[..depth]]);
             if (Number(Path.Combine(folder, limitFile)) is { } limit && (tightest is null || limit < tightest.Value.Limit))
                 tightest = (limit, Number(Path.Combine(folder, usedFile)) ?? 0);
         }
@@ -44,7 +45,8 @@ internal static class Cgroup
     {
         try
         {
-            return long.TryParse(File.ReadAllText(file), NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) && number < 1L << 60 ? number : null;
+            var text = File.ReadAllText(file);
+            return long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) && number < 1L << 60 ? number : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -43,7 +43,8 @@ internal static unsafe class CudaDriver
             if (get(&device, i) != 0 || name(text, 256, device) != 0 || memory(&bytes, device) != 0
                 || attribute(&major, AttributeMajor, device) != 0 || attribute(&minor, AttributeMinor, device) != 0)
                 continue;
-            found.Add(new Gpu(i, Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text)), (long)bytes, new Version(major, minor)));
+            var deviceName = Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
+            found.Add(new Gpu(i, deviceName, (long)bytes, new Version(major, minor)));
         }
         return found;
     }

@@ -25,25 +25,25 @@ public static class Dispatcher
     /// One step of AdamW for all parameters, in place (arXiv:1711.05101; torch.optim.AdamW(fused=True)):
     /// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← (1 − lr·λ)p − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε).
     /// </summary>
-    /// <param name="parameters">Contiguous, floating, all of one type on one device; the three lists that follow have the same shapes and that type.</param>
-    /// <param name="steps">t of each parameter, this step counted (1 at the first): float32 scalars on that device; may be one tensor many times.</param>
+    /// <param name="parameters">Contiguous, floating, of one type on one device; the three lists that follow have the same shapes and that type.</param>
+    /// <param name="steps">t of each parameter, this step counted: float32 scalars on that device; may be one tensor many times.</param>
     /// <param name="gradScale">If given, a float32 scalar by which gradients are divided first, in place: clipping costs no pass of its own.</param>
     public static void FusedAdamW(
-        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<Tensor> expAvg, ReadOnlySpan<Tensor> expAvgSq, ReadOnlySpan<Tensor> steps,
-        double lr, double beta1, double beta2, double weightDecay, double eps, Tensor? gradScale = null)
+        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<Tensor> expAvg, ReadOnlySpan<Tensor> expAvgSq,
+        ReadOnlySpan<Tensor> steps, double lr, double beta1, double beta2, double weightDecay, double eps, Tensor? gradScale = null)
     {
         if (parameters.IsEmpty) return;
-        OperatorChecks.AdamW(parameters, gradients, expAvg, expAvgSq, steps, gradScale);
-        if (!HasAdamW.Value) OperatorTwins.AdamW(parameters, gradients, expAvg, expAvgSq, steps, lr, beta1, beta2, weightDecay, eps, gradScale);
-        else if (!CallAdamW(parameters, gradients, expAvg, expAvgSq, steps, lr, beta1, beta2, weightDecay, eps, gradScale))
-            throw Failure("_fused_adamw_", parameters[0]);
+        var step = new AdamWStep(parameters, gradients, expAvg, expAvgSq, steps, lr, beta1, beta2, weightDecay, eps, gradScale);
+        OperatorChecks.AdamW(step);
+        if (!HasAdamW.Value) OperatorTwins.AdamW(step);
+        else if (!CallAdamW(step)) throw Failure("_fused_adamw_", parameters[0]);
     }
 
     /// <summary>
     /// softmax(q kᵀ · scale + mask) v for every head (torch.nn.functional.scaled_dot_product_attention, without dropout).
     /// </summary>
     /// <param name="query">(B, H, T, E).</param>
-    /// <param name="key">(B, K, S, E); K = H, or with <paramref name="enableGqa"/> H = n·K: n query heads share a key head, as they stand side by side.</param>
+    /// <param name="key">(B, K, S, E); K = H, or with <paramref name="enableGqa"/> H = n·K: n query heads side by side share a key head.</param>
     /// <param name="value">(B, K, S, Eᵥ).</param>
     /// <param name="mask">Broadcast to (B, H, T, S): bool, true where a query sees a key; or of the query's type, added.</param>
     /// <param name="isCausal">Query t sees keys 0 to t; not together with a mask.</param>
@@ -54,7 +54,8 @@ public static class Dispatcher
     {
         OperatorChecks.Attention(query, key, value, mask, isCausal, enableGqa);
         if (!HasAttention.Value) return OperatorTwins.Attention(query, key, value, mask, isCausal, scale, enableGqa);
-        return CallAttention(query, key, value, mask, isCausal, scale, enableGqa) ?? throw Failure("scaled_dot_product_attention", query, key, value, mask);
+        return CallAttention(query, key, value, mask, isCausal, scale, enableGqa)
+            ?? throw Failure("scaled_dot_product_attention", query, key, value, mask);
     }
 
     /// <summary>
@@ -70,26 +71,24 @@ public static class Dispatcher
     }
 
     [SkipLocalsInit]
-    private static bool CallAdamW(
-        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<Tensor> expAvg, ReadOnlySpan<Tensor> expAvgSq, ReadOnlySpan<Tensor> steps,
-        double lr, double beta1, double beta2, double weightDecay, double eps, Tensor? gradScale)
+    private static bool CallAdamW(AdamWStep step)
     {
         using var noGrad = no_grad();
         var call = new OperatorCall(stackalloc ulong[15]);
-        call.Add(parameters);
-        call.Add(gradients);
-        call.Add(expAvg);
-        call.Add(expAvgSq);
+        call.Add(step.Parameters);
+        call.Add(step.Gradients);
+        call.Add(step.ExpAvg);
+        call.Add(step.ExpAvgSq);
         call.Add(ReadOnlySpan<Tensor>.Empty);   // max_exp_avg_sqs
-        call.Add(steps);
-        call.Add(lr);
-        call.Add(beta1);
-        call.Add(beta2);
-        call.Add(weightDecay);
-        call.Add(eps);
+        call.Add(step.Steps);
+        call.Add(step.Lr);
+        call.Add(step.Beta1);
+        call.Add(step.Beta2);
+        call.Add(step.WeightDecay);
+        call.Add(step.Eps);
         call.Add(false);                        // amsgrad
         call.Add(false);                        // maximize
-        call.AddOptional(gradScale);
+        call.AddOptional(step.GradScale);
         call.AddOptional((Tensor?)null);        // found_inf
         return call.Run("aten::_fused_adamw_"u8);
     }
@@ -132,7 +131,8 @@ public static class Dispatcher
     private static bool FusedAdamWWorks()
     {
         var parameter = ones(1);
-        return CallAdamW([parameter], [ones(1)], [zeros(1)], [zeros(1)], [ones([])], 0.5, 0.9, 0.999, 0, 0, null) && Math.Abs(parameter.ToSingle() - 0.5) < 1e-6;
+        var step = new AdamWStep([parameter], [ones(1)], [zeros(1)], [zeros(1)], [ones([])], 0.5, 0.9, 0.999, 0, 0, null);
+        return CallAdamW(step) && Math.Abs(parameter.ToSingle() - 0.5) < 1e-6;
     }
 
     /// <summary>Equal keys: the mean of the values.</summary>
@@ -151,6 +151,16 @@ public static class Dispatcher
         {
             if (tensor is not null) arguments.Add(OperatorChecks.Describe(tensor));
         }
-        return new RunException($"{name} failed for {string.Join(", ", arguments)}; libtorch has written the reason to the standard error stream, most often a lack of memory");
+        return new RunException($"{name} failed for {string.Join(", ", arguments)} in libtorch; {Shim.WhereTheReasonIs}");
     }
+}
+
+/// <summary>The arguments of <see cref="Dispatcher.FusedAdamW"/>.</summary>
+internal readonly ref struct AdamWStep(
+    ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<Tensor> expAvg, ReadOnlySpan<Tensor> expAvgSq,
+    ReadOnlySpan<Tensor> steps, double lr, double beta1, double beta2, double weightDecay, double eps, Tensor? gradScale)
+{
+    public readonly ReadOnlySpan<Tensor> Parameters = parameters, Gradients = gradients, ExpAvg = expAvg, ExpAvgSq = expAvgSq, Steps = steps;
+    public readonly double Lr = lr, Beta1 = beta1, Beta2 = beta2, WeightDecay = weightDecay, Eps = eps;
+    public readonly Tensor? GradScale = gradScale;
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace LlmTune.Native;
 
 /// <summary>How much a finding matters: nothing works (<see cref="Bad"/>), something is slow, small or missing (<see cref="Warn"/>).</summary>
@@ -38,33 +40,44 @@ public static class Doctor
     {
         if (installation.Libtorch is not { } libtorch)
         {
-            yield return new(Health.Bad, "libtorch", installation.Failure ?? "not loaded",
-                $"build with a backend (dotnet build -c Release -p:TorchBackend=cpu, or {CudaBackend}), or set {Libtorch.Variable} to the lib folder of a PyTorch 2.10 to 2.12");
+            yield return new(Health.Bad, "libtorch", installation.Failure ?? "not loaded");   // the message has the cure
             yield break;
         }
         var origin = libtorch.Packaged ? $"carried by this build (TorchBackend={installation.Backend})" : $"named by {Libtorch.Variable}";
         yield return new(Health.Ok, "libtorch", $"{libtorch.Version} in {libtorch.Folder}, {origin}; TorchSharp {installation.TorchSharp}");
         if (libtorch.Weakened)
         {
-            yield return new(Health.Ok, "libstdc++", "this system's libstdc++ is older than TorchSharp names (GLIBCXX_3.4.32); a private copy of LibTorchSharp that does without is in use");
+            yield return new(
+                Health.Ok, "libstdc++",
+                "this system's is older than TorchSharp names (GLIBCXX_3.4.32); a private copy of LibTorchSharp that does without is in use");
         }
-        if (machine.NvidiaDriver is { } driver && !installation.CudaWorks)
+        var hasCuda = File.Exists(Path.Combine(libtorch.Folder, Libtorch.FileName("torch_cuda")));
+        if (machine.NvidiaDriver is { } driver && !installation.CudaWorks) yield return IdleDriver(driver, hasCuda);
+        if (machine.NvidiaDriver is null && hasCuda)
         {
-            var (cause, cure) = HasCuda(libtorch)
-                ? ("but this libtorch finds no usable device: the driver is too old for its CUDA, or the devices are hidden (CUDA_VISIBLE_DEVICES, a container without --gpus)",
-                    "run nvidia-smi; update the driver, or use a PyTorch made for an older CUDA")
-                : ("but this libtorch computes on the CPU only", $"build with -p:TorchBackend={CudaBackend}, or build with none and set {Libtorch.Variable} to a CUDA PyTorch's lib folder");
-            yield return new(Health.Warn, "cuda", $"an NVIDIA driver ({driver}) is installed, {cause}", cure);
+            yield return new(
+                Health.Warn, "cuda", "this libtorch is made for CUDA, but no NVIDIA driver is installed: the CPU is used",
+                "install the driver, or build with -p:TorchBackend=cpu, which is much smaller");
         }
-        if (machine.NvidiaDriver is null && HasCuda(libtorch))
-            yield return new(Health.Warn, "cuda", "this libtorch is made for CUDA, but no NVIDIA driver is installed: the CPU is used", "install the driver, or build with -p:TorchBackend=cpu, which is much smaller");
     }
+
+    private static Finding IdleDriver(string driver, bool hasCuda) => hasCuda
+        ? new(
+            Health.Warn, "cuda",
+            $"an NVIDIA driver ({driver}) is installed, but this libtorch finds no usable device: the driver is too old for its CUDA, "
+            + "or the devices are hidden (CUDA_VISIBLE_DEVICES, a container without --gpus)",
+            "run nvidia-smi; update the driver, or use a PyTorch made for an older CUDA")
+        : new(
+            Health.Warn, "cuda", $"an NVIDIA driver ({driver}) is installed, but this libtorch computes on the CPU only",
+            $"build with -p:TorchBackend={(OperatingSystem.IsWindows() ? "cuda-windows" : "cuda-linux")}, "
+            + $"or build with none and set {Libtorch.Variable} to a CUDA PyTorch's lib folder");
 
     private static IEnumerable<Finding> Operators(Installation installation)
     {
         if (installation.MissingOperators.Count > 0)
         {
-            yield return new(Health.Warn, "operators", $"{string.Join(", ", installation.MissingOperators)} not found in this libtorch: slower ones stand in",
+            yield return new(
+                Health.Warn, "operators", $"{string.Join(", ", installation.MissingOperators)} not found in this libtorch: slower ones stand in",
                 "use the libtorch that this build can carry (TorchBackend=cpu or cuda-linux)");
         }
     }
@@ -73,7 +86,7 @@ public static class Doctor
     {
         foreach (var gpu in machine.Gpus)
         {
-            var text = $"cuda:{gpu.Index} {gpu.Name}, {Installation.Gigabytes(gpu.Memory)}, compute capability {gpu.Capability}";
+            var text = $"cuda:{gpu.Index} {gpu.Name}, {Gigabytes(gpu.Memory)}, compute capability {gpu.Capability}";
             yield return gpu.Capability < OldestForBFloat16 && installation.CudaWorks
                 ? new(Health.Warn, "gpu", $"{text}: it has no bfloat16", "model.dtype: auto takes float32 there; float16 halves the memory")
                 : new(Health.Ok, "gpu", text);
@@ -89,38 +102,49 @@ public static class Doctor
 
     private static IEnumerable<Finding> Threads(Machine machine, Installation installation)
     {
+        var (threads, cores) = (installation.Threads, machine.Cores);
         if (installation.Libtorch is null) yield break;
-        yield return installation.Threads > machine.Cores
-            ? new(Health.Warn, "threads", $"libtorch computes with {installation.Threads} threads on {machine.Cores} cores (it does not see a container's limit), which makes it slower",
-                $"export OMP_NUM_THREADS={machine.Cores}")
-            : new(Health.Ok, "threads", $"{installation.Threads} of {machine.Cores} cores{(installation.Threads < machine.Cores ? " (OMP_NUM_THREADS sets it)" : "")}");
+        if (threads <= cores)
+        {
+            yield return new(Health.Ok, "threads", $"{threads} of {cores} cores{(threads < cores ? " (OMP_NUM_THREADS sets it)" : "")}");
+            yield break;
+        }
+        yield return new(
+            Health.Warn, "threads",
+            $"libtorch computes with {threads} threads on {cores} cores (it does not see a container's limit), which makes it slower",
+            $"export OMP_NUM_THREADS={cores}");
     }
 
     private static Finding Memory(Machine machine)
     {
         var limited = machine.Memory < machine.InstalledMemory;
-        var text = limited
-            ? $"{Installation.Gigabytes(machine.Memory)} of the machine's {Installation.Gigabytes(machine.InstalledMemory)} by a container's limit, {Installation.Gigabytes(machine.FreeMemory)} free"
-            : $"{Installation.Gigabytes(machine.Memory)}, {Installation.Gigabytes(machine.FreeMemory)} free";
+        var origin = limited ? $" of the machine's {Gigabytes(machine.InstalledMemory)} by a container's limit" : "";
+        var text = $"{Gigabytes(machine.Memory)}{origin}, {Gigabytes(machine.FreeMemory)} free";
         if (machine.FreeMemory >= SmallMemory) return new(Health.Ok, "memory", text);
-        return new(Health.Warn, "memory", $"{text}: a model of 0.5 billion parameters needs about {Installation.Gigabytes(SmallMemory)}; more than is free ends the process without a message",
-            limited ? "raise the container's limit (docker run --memory, resources.limits.memory), or end other programs" : "end other programs, or use a smaller model");
+        return new(
+            Health.Warn, "memory",
+            $"{text}: a model of 0.5 billion parameters needs about {Gigabytes(SmallMemory)}; more than is free ends the process without a message",
+            limited
+                ? "raise the container's limit (docker run --memory, resources.limits.memory), or end other programs"
+                : "end other programs, or use a smaller model");
     }
 
     private static Finding Disk(Installation installation)
     {
-        var text = $"{Installation.Gigabytes(installation.FreeDisk)} free in {installation.WorkingFolder}";
+        var text = $"{Gigabytes(installation.FreeDisk)} free in {installation.WorkingFolder}";
         return installation.FreeDisk >= SmallDisk
             ? new(Health.Ok, "disk", text)
-            : new(Health.Warn, "disk", $"{text}: a checkpoint of a full fine-tuning takes twelve times the parameters, in bytes", "free some, or write elsewhere (training.output_dir)");
+            : new(
+                Health.Warn, "disk", $"{text}: a checkpoint of a full fine-tuning takes twelve times the parameters, in bytes",
+                "free some, or write elsewhere (training.output_dir)");
     }
 
     private static Finding Unicode(Machine machine) => machine.UnicodeWorks
         ? new(Health.Ok, "unicode", "ICU normalises")
-        : new(Health.Bad, "unicode", "Unicode normalisation does nothing (ICU is missing, or DOTNET_SYSTEM_GLOBALIZATION_INVARIANT is set), so that token ids would be wrong without notice",
+        : new(
+            Health.Bad, "unicode",
+            "Unicode normalisation does nothing (ICU is missing, or DOTNET_SYSTEM_GLOBALIZATION_INVARIANT is set): token ids would be wrong without notice",
             "install ICU (apt install libicu-dev, apk add icu-libs icu-data-full), and unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
 
-    private static string CudaBackend => OperatingSystem.IsWindows() ? "cuda-windows" : "cuda-linux";
-
-    private static bool HasCuda(LibtorchInfo libtorch) => File.Exists(Path.Combine(libtorch.Folder, Libtorch.FileName("torch_cuda")));
+    private static string Gigabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 30):F1} GiB");
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -43,7 +42,7 @@ public sealed record Installation
         {
             libtorch = Native.Libtorch.Load();
         }
-        catch (Exception e) when (e is RequestException or RunException or DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is RequestException or DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
         {
             failure = e.Message;
         }
@@ -52,7 +51,7 @@ public sealed record Installation
         {
             Version = typeof(Installation).Assembly.GetName().Version!.ToString(3),
             Runtime = RuntimeInformation.FrameworkDescription,
-            Backend = Assembly.GetEntryAssembly()?.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(entry => entry.Key == "TorchBackend")?.Value ?? "unknown",
+            Backend = Built("TorchBackend") ?? "unknown",
             Libtorch = libtorch,
             Failure = failure,
             TorchSharp = typeof(torch).Assembly.GetName().Version?.ToString(3),
@@ -64,5 +63,7 @@ public sealed record Installation
         };
     }
 
-    internal static string Gigabytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1 << 30):F1} GiB");
+    /// <summary>A property with which the executable was built.</summary>
+    private static string? Built(string property) =>
+        Assembly.GetEntryAssembly()?.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(entry => entry.Key == property)?.Value;
 }

@@ -24,7 +24,7 @@ public static class Libtorch
     public static LibtorchInfo? Info => _info;
 
     /// <summary>Loads the native libraries once; later calls return what the first one found.</summary>
-    /// <exception cref="RequestException">Nothing to load, a folder of a wrong version, or a folder given to a build that carries its own.</exception>
+    /// <exception cref="RequestException">Nothing to load, a wrong version, or a folder given to a build that carries its own.</exception>
     public static LibtorchInfo Load()
     {
         lock (Gate)
@@ -51,11 +51,13 @@ public static class Libtorch
         var folder = Choose(named, packaged);
 
         // The caching allocator fragments badly under sequences of changing length; this must be in libc's environment before libtorch loads.
-        NativeEnvironment.SetDefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True");
+        if (Environment.GetEnvironmentVariable("PYTORCH_CUDA_ALLOC_CONF") is null)   // the older name
+            NativeEnvironment.SetDefault("PYTORCH_ALLOC_CONF", "expandable_segments:True");
 
         var version = LoadTorch(folder);
         var torchSharp = Find(FileName("LibTorchSharp"))
-            ?? throw new RequestException($"{FileName("LibTorchSharp")} is not beside the program in {AppContext.BaseDirectory}; build or publish again");
+            ?? throw new RequestException(
+                $"{FileName("LibTorchSharp")} is not beside the program in {AppContext.BaseDirectory}; build or publish again");
         var weakened = LoadTorchSharp(torchSharp);
         return new LibtorchInfo(folder, version, packaged is not null, weakened);
     }
@@ -81,7 +83,11 @@ public static class Libtorch
         // Also of use: the folder above lib, in which PyTorch and the libtorch archives have it.
         if (!File.Exists(Path.Combine(full, FileName("torch_cpu")))) full = Path.Combine(full, "lib");
         if (!File.Exists(Path.Combine(full, FileName("torch_cpu"))))
-            throw new RequestException($"{Variable} is set to {folder}, which has no {FileName("torch_cpu")}; it must be the lib folder of libtorch or PyTorch (…/site-packages/torch/lib)");
+        {
+            throw new RequestException(
+                $"{Variable} is set to {folder}, which has no {FileName("torch_cpu")}; "
+                + "it must be the lib folder of libtorch or PyTorch (…/site-packages/torch/lib)");
+        }
         // Before anything is loaded: version.py lies beside lib in a PyTorch installation, build-version in a libtorch archive.
         var parent = Path.GetDirectoryName(full)!;
         foreach (var file in new[] { Path.Combine(parent, "version.py"), Path.Combine(parent, "build-version") })
@@ -134,9 +140,14 @@ public static class Libtorch
         }
         catch (DllNotFoundException e)
         {
-            throw new RequestException($"cannot load {path}: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new RequestException(
+                $"cannot load {path}: {Reason(e.Message)}; the installation is not whole, or a library it needs is missing "
+                + $"(ldd {path} names it): install it again", e);
         }
     }
+
+    /// <summary>What the system's loader says stands last, after .NET's general advice.</summary>
+    internal static string Reason(string message) => message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1];
 
     /// <summary>Major, minor and patch in the three highest bytes.</summary>
     private static unsafe Version AbiVersion(nint library)

@@ -8,56 +8,69 @@ internal static class OperatorChecks
 {
     public static string Describe(Tensor tensor) => $"{tensor.dtype} ({string.Join(", ", tensor.shape)}) on {tensor.device}";
 
-    public static void AdamW(
-        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<Tensor> expAvg, ReadOnlySpan<Tensor> expAvgSq, ReadOnlySpan<Tensor> steps, Tensor? gradScale)
+    public static void AdamW(AdamWStep step)
     {
-        var count = parameters.Length;
-        if (gradients.Length != count || expAvg.Length != count || expAvgSq.Length != count || steps.Length != count)
-            throw new ArgumentException($"{count} parameters, {gradients.Length} gradients, {expAvg.Length} and {expAvgSq.Length} averages, {steps.Length} steps: all must be as many");
-        var (type, device) = (parameters[0].dtype, parameters[0].device);
-        if (!parameters[0].is_floating_point()) throw new ArgumentException($"parameters must be floating, got {Describe(parameters[0])}");
+        var count = step.Parameters.Length;
+        if (step.Gradients.Length != count || step.ExpAvg.Length != count || step.ExpAvgSq.Length != count || step.Steps.Length != count)
+        {
+            throw new ArgumentException(
+                $"{count} parameters, {step.Gradients.Length} gradients, {step.ExpAvg.Length} and {step.ExpAvgSq.Length} averages, "
+                + $"{step.Steps.Length} steps: all must be as many");
+        }
+        var first = step.Parameters[0];
+        if (!first.is_floating_point()) throw new ArgumentException($"parameters must be floating, got {Describe(first)}");
+        var (type, device) = (first.dtype, first.device);
         for (var i = 0; i < count; i++)
         {
-            var parameter = parameters[i];
-            Same(parameter, parameter, "parameter", i);
-            Same(gradients[i], parameter, "gradient", i);
-            Same(expAvg[i], parameter, "first average", i);
-            Same(expAvgSq[i], parameter, "second average", i);
-            if (!ReferenceEquals(steps[i], steps[0]) || i == 0) Scalar(steps[i], device, $"step {i}");
+            var parameter = step.Parameters[i];
+            Like(parameter, parameter, "parameter", i);
+            Like(step.Gradients[i], parameter, "gradient", i);
+            Like(step.ExpAvg[i], parameter, "first average", i);
+            Like(step.ExpAvgSq[i], parameter, "second average", i);
+            if (i == 0 || !ReferenceEquals(step.Steps[i], step.Steps[0])) Scalar(step.Steps[i], device, $"step {i}");
         }
-        if (gradScale is not null) Scalar(gradScale, device, "gradScale");
+        if (step.GradScale is not null) Scalar(step.GradScale, device, "gradScale");
 
-        void Same(Tensor tensor, Tensor parameter, string what, int i)
+        void Like(Tensor tensor, Tensor parameter, string what, int i)
         {
             if (tensor.dtype != type || !SameShape(tensor, parameter) || !SameDevice(tensor.device, device))
-                throw new ArgumentException($"{what} {i} is {Describe(tensor)}, expected {type} ({string.Join(", ", parameter.shape)}) on {device}");
+            {
+                throw new ArgumentException(
+                    $"{what} {i} is {Describe(tensor)}, expected {type} ({string.Join(", ", parameter.shape)}) on {device}");
+            }
             if (!tensor.is_contiguous()) throw new ArgumentException($"{what} {i} is not contiguous");
         }
     }
 
     public static void Attention(Tensor query, Tensor key, Tensor value, Tensor? mask, bool isCausal, bool enableGqa)
     {
-        string Given() => $"query {Describe(query)}, key {Describe(key)}, value {Describe(value)}";
-        if (query.dim() != 4 || key.dim() != 4 || value.dim() != 4) throw new ArgumentException($"attention takes (batch, heads, tokens, size), got {Given()}");
+        ArgumentException Wrong(string expected) =>
+            new($"{expected}; got query {Describe(query)}, key {Describe(key)}, value {Describe(value)}{(mask is null ? "" : $", mask {Describe(mask)}")}");
+
+        if (query.dim() != 4 || key.dim() != 4 || value.dim() != 4) throw Wrong("attention takes (batch, heads, tokens, size)");
         var (heads, keyHeads) = (query.size(1), key.size(1));
-        if (keyHeads != value.size(1) || (enableGqa ? keyHeads == 0 || heads % keyHeads != 0 : heads != keyHeads))
-            throw new ArgumentException($"key and value must have {(enableGqa ? "equally many heads that divide the query's" : "the query's heads")}, got {Given()}");
+        if (!enableGqa && heads != keyHeads) throw Wrong("key and value must have the query's heads, but with enableGqa");
+        if (keyHeads != value.size(1) || keyHeads == 0 || heads % keyHeads != 0)
+            throw Wrong("key and value must have equally many heads, which divide the query's");
         if (query.size(0) != key.size(0) || query.size(0) != value.size(0) || key.size(2) != value.size(2) || query.size(3) != key.size(3))
-            throw new ArgumentException($"query, key and value do not fit together: {Given()}");
-        if (!query.is_floating_point() || key.dtype != query.dtype || value.dtype != query.dtype || !SameDevice(key.device, query.device) || !SameDevice(value.device, query.device))
-            throw new ArgumentException($"query, key and value must be of one floating type on one device, got {Given()}");
+            throw Wrong("query, key and value do not fit together");
+        if (!query.is_floating_point() || !LikeQuery(key) || !LikeQuery(value)) throw Wrong("query, key and value must be of one floating type on one device");
         if (mask is null) return;
-        if (isCausal) throw new ArgumentException("attention is either causal or has a mask");
-        if ((mask.dtype != ScalarType.Bool && mask.dtype != query.dtype) || !SameDevice(mask.device, query.device))
-            throw new ArgumentException($"the mask must be Bool or {query.dtype} on {query.device}, got {Describe(mask)}");
-        Span<long> scores = [query.size(0), heads, query.size(2), key.size(2)];
-        if (!Broadcasts(mask, scores)) throw new ArgumentException($"the mask does not broadcast to ({string.Join(", ", scores.ToArray())}), got {Describe(mask)}");
+        if (isCausal) throw Wrong("attention is either causal or has a mask");
+        if (!LikeQuery(mask) && !(mask.dtype == ScalarType.Bool && SameDevice(mask.device, query.device)))
+            throw Wrong("the mask must be Bool or of the query's type, on its device");
+        if (!Broadcasts(mask, [query.size(0), heads, query.size(2), key.size(2)]))
+            throw Wrong("the mask must broadcast to (batch, heads, query tokens, key tokens)");
+
+        bool LikeQuery(Tensor tensor) => tensor.dtype == query.dtype && SameDevice(tensor.device, query.device);
     }
 
     public static void RmsNorm(Tensor input, Tensor? weight)
     {
-        if (input.dim() == 0 || !input.is_floating_point()) throw new ArgumentException($"the input must be floating with a last dimension, got {Describe(input)}");
-        if (weight is not null && (weight.dtype != input.dtype || !SameDevice(weight.device, input.device) || weight.dim() != 1 || weight.size(0) != input.size(-1)))
+        if (input.dim() == 0 || !input.is_floating_point())
+            throw new ArgumentException($"the input must be floating with a last dimension, got {Describe(input)}");
+        if (weight is null) return;
+        if (weight.dtype != input.dtype || !SameDevice(weight.device, input.device) || weight.dim() != 1 || weight.size(0) != input.size(-1))
             throw new ArgumentException($"the weight must be {input.dtype} ({input.size(-1)}) on {input.device}, got {Describe(weight)}");
     }
 

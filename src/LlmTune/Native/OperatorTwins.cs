@@ -3,21 +3,19 @@ namespace LlmTune.Native;
 /// <summary>The dispatcher's operators in TorchSharp's own: used where the C interface is missing, and what the others are held against.</summary>
 internal static class OperatorTwins
 {
-    public static void AdamW(
-        ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> gradients, ReadOnlySpan<Tensor> expAvg, ReadOnlySpan<Tensor> expAvgSq, ReadOnlySpan<Tensor> steps,
-        double lr, double beta1, double beta2, double weightDecay, double eps, Tensor? gradScale)
+    public static void AdamW(AdamWStep step)
     {
         using var noGrad = no_grad();
-        for (var i = 0; i < parameters.Length; i++)
+        for (var i = 0; i < step.Parameters.Length; i++)
         {
             using var scope = NewDisposeScope();
-            var (parameter, gradient, step) = (parameters[i], gradients[i], steps[i].ToSingle());
-            if (gradScale is not null) gradient.div_(gradScale);
-            parameter.mul_(1 - lr * weightDecay);
-            expAvg[i].lerp_(gradient, 1 - beta1);
-            expAvgSq[i].mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-            var denominator = expAvgSq[i].sqrt().div_(Math.Sqrt(1 - Math.Pow(beta2, step))).add_(eps);
-            parameter.addcdiv_(expAvg[i], denominator, -lr / (1 - Math.Pow(beta1, step)));
+            var (parameter, gradient, t) = (step.Parameters[i], step.Gradients[i], step.Steps[i].ToSingle());
+            if (step.GradScale is not null) gradient.div_(step.GradScale);
+            parameter.mul_(1 - step.Lr * step.WeightDecay);
+            step.ExpAvg[i].lerp_(gradient, 1 - step.Beta1);
+            step.ExpAvgSq[i].mul_(step.Beta2).addcmul_(gradient, gradient, 1 - step.Beta2);
+            var denominator = step.ExpAvgSq[i].sqrt().div_(Math.Sqrt(1 - Math.Pow(step.Beta2, t))).add_(step.Eps);
+            parameter.addcdiv_(step.ExpAvg[i], denominator, -step.Lr / (1 - Math.Pow(step.Beta1, t)));
         }
     }
 

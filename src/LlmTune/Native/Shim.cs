@@ -23,8 +23,10 @@ internal static unsafe class Shim
 
     public static readonly bool Available = CallDispatcher != null && NewTensorHandle != null && NewList != null && ListPush != null;
 
+    public const string WhereTheReasonIs = "it has written the reason to the standard error stream, most often a lack of memory";
+
     public static void Check(int status)
     {
-        if (status != 0) throw new RunException("libtorch could not make an argument; it has written the reason to the standard error stream, most often a lack of memory");
+        if (status != 0) throw new RunException($"libtorch could not make an argument of an operator; {WhereTheReasonIs}");
     }
 }

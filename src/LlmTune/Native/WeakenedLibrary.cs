@@ -38,7 +38,8 @@ internal static class WeakenedLibrary
                 // A read-only home: the temporary folder is next.
             }
         }
-        throw new RequestException($"cannot write a copy of {library} for this system's older libstdc++: neither the user's cache nor the temporary folder is writable");
+        throw new RequestException(
+            $"cannot write a copy of {library} for this system's older libstdc++: neither the user's cache nor the temporary folder is writable");
     }
 
     private static bool IsMarkedWeak(byte[] elf)

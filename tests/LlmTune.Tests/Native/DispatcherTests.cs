@@ -49,7 +49,7 @@ public sealed class DispatcherTests
                 var t = tensor((float)step, device: device);
                 var scale = scaled ? tensor(2.5f, device: device) : null;
                 Dispatcher.FusedAdamW(parameters, gradients, m, v, [t, t, t, t], 0.01, 0.9, 0.95, 0.1, 1e-8, scale);
-                OperatorTwins.AdamW(parameters2, gradients2, m2, v2, [t, t, t, t], 0.01, 0.9, 0.95, 0.1, 1e-8, scale);
+                OperatorTwins.AdamW(new AdamWStep(parameters2, gradients2, m2, v2, [t, t, t, t], 0.01, 0.9, 0.95, 0.1, 1e-8, scale));
                 for (var i = 0; i < gradients.Length; i++) Close.Assert(gradients2[i], gradients[i], $"gradient {i}");
             }
             for (var i = 0; i < parameters.Length; i++)
@@ -204,15 +204,22 @@ public sealed class DispatcherTests
         static string Error(Action call) => Assert.Throws<ArgumentException>(call).Message;
         Tensor Of(params long[] shape) => zeros(shape);
         var (q, k) = (Of(1, 4, 3, 8), Of(1, 2, 5, 8));
-        Assert.Equal("attention takes (batch, heads, tokens, size), got query Float32 (3, 8) on cpu, key Float32 (1, 2, 5, 8) on cpu, value Float32 (1, 2, 5, 8) on cpu",
+        Assert.Equal(
+            "attention takes (batch, heads, tokens, size); got query Float32 (3, 8) on cpu, key Float32 (1, 2, 5, 8) on cpu, value Float32 (1, 2, 5, 8) on cpu",
             Error(() => Dispatcher.ScaledDotProductAttention(Of(3, 8), k, k)));
-        Assert.StartsWith("key and value must have the query's heads, got query Float32 (1, 4, 3, 8) on cpu", Error(() => Dispatcher.ScaledDotProductAttention(q, k, k)));
-        Assert.StartsWith("key and value must have equally many heads that divide the query's", Error(() => Dispatcher.ScaledDotProductAttention(q, Of(1, 3, 5, 8), Of(1, 3, 5, 8), enableGqa: true)));
-        Assert.StartsWith("query, key and value do not fit together", Error(() => Dispatcher.ScaledDotProductAttention(q, k, Of(1, 2, 4, 8), enableGqa: true)));
-        Assert.StartsWith("query, key and value must be of one floating type on one device", Error(() => Dispatcher.ScaledDotProductAttention(q, k.to(ScalarType.BFloat16), k, enableGqa: true)));
-        Assert.Equal("attention is either causal or has a mask", Error(() => Dispatcher.ScaledDotProductAttention(q, k, k, Of(3, 5), isCausal: true, enableGqa: true)));
-        Assert.Equal("the mask must be Bool or Float32 on cpu, got Int64 (3, 5) on cpu", Error(() => Dispatcher.ScaledDotProductAttention(q, k, k, Of(3, 5).to(ScalarType.Int64), enableGqa: true)));
-        Assert.Equal("the mask does not broadcast to (1, 4, 3, 5), got Float32 (4, 5) on cpu", Error(() => Dispatcher.ScaledDotProductAttention(q, k, k, Of(4, 5), enableGqa: true)));
+        void Shared(Tensor key, Tensor value, Tensor? mask = null, bool isCausal = false) =>
+            Dispatcher.ScaledDotProductAttention(q, key, value, mask, isCausal, enableGqa: true);
+        Assert.StartsWith(
+            "key and value must have the query's heads, but with enableGqa; got query Float32 (1, 4, 3, 8) on cpu",
+            Error(() => Dispatcher.ScaledDotProductAttention(q, k, k)));
+        Assert.StartsWith("key and value must have equally many heads, which divide the query's; got", Error(() => Shared(Of(1, 3, 5, 8), Of(1, 3, 5, 8))));
+        Assert.StartsWith("query, key and value do not fit together; got", Error(() => Shared(k, Of(1, 2, 4, 8))));
+        Assert.StartsWith("query, key and value must be of one floating type on one device; got", Error(() => Shared(k.to(ScalarType.BFloat16), k)));
+        Assert.StartsWith("attention is either causal or has a mask; got", Error(() => Shared(k, k, Of(3, 5), isCausal: true)));
+        Assert.StartsWith("the mask must be Bool or of the query's type, on its device; got", Error(() => Shared(k, k, Of(3, 5).to(ScalarType.Int64))));
+        Assert.EndsWith(
+            ", mask Float32 (4, 5) on cpu", Error(() => Shared(k, k, Of(4, 5))));
+        Assert.StartsWith("the mask must broadcast to (batch, heads, query tokens, key tokens); got", Error(() => Shared(k, k, Of(4, 5))));
 
         Assert.Equal("the weight must be Float32 (8) on cpu, got Float32 (7) on cpu", Error(() => Dispatcher.RmsNorm(q, Of(7), 1e-6)));
         Assert.Equal("the input must be floating with a last dimension, got Int64 (2) on cpu", Error(() => Dispatcher.RmsNorm(tensor(new long[] { 1, 2 }), null, 1e-6)));

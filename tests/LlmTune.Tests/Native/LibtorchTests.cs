@@ -85,6 +85,11 @@ public sealed class LibtorchTests : IDisposable
     [InlineData("nothing", null)]
     public void Versions_are_read_from_text(string text, string? version) => Assert.Equal(version, Libtorch.FirstVersion(text)?.ToString());
 
+    [Theory]
+    [InlineData("Unable to load shared library 'a.so' or one of its dependencies. … consider setting the LD_DEBUG environment variable: \nlibgomp.so.1: cannot open shared object file\n", "libgomp.so.1: cannot open shared object file")]
+    [InlineData("Unable to load DLL 'a.dll' or one of its dependencies: The specified module could not be found. (0x8007007E)", "Unable to load DLL 'a.dll' or one of its dependencies: The specified module could not be found. (0x8007007E)")]
+    public void Of_a_failure_to_load_the_loader_s_own_words_are_shown(string message, string reason) => Assert.Equal(reason, Libtorch.Reason(message));
+
     [Fact]
     public void The_loaded_library_tells_its_version_and_functions()
     {
