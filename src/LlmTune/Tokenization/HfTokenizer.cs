@@ -23,7 +23,7 @@ public sealed partial class HfTokenizer : Tokenizer
         EosId = Role("eos_token");
         PadId = Role("pad_token");
         UnkId = Role("unk_token");
-        _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>(), .. parts.PostProcessor?.AddedIds ?? []];
+        _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>()];
 
         int? Role(string name) => config.Token(name) is { } token ? TokenId(token) : null;
     }
@@ -70,7 +70,7 @@ public sealed partial class HfTokenizer : Tokenizer
     /// <summary>The token of an id as the vocabulary or the added tokens write it; null where neither has it.</summary>
     public string? Token(int id) => _added.ById(id)?.Content ?? _parts.Model.Vocabulary.Token(id);
 
-    /// <summary>Whether decoding leaves the token out on request: it is flagged so, has a role (BOS, EOS, padding, unknown), or is put around texts.</summary>
+    /// <summary>Whether decoding leaves the token out on request: it is flagged so, or has a role (BOS, EOS, padding, unknown).</summary>
     public bool IsSpecial(int id) => _added.ById(id) is { Special: true } || _roles.Contains(id);
 
     private static HfTokenizer LoadFile(string file)

@@ -14,11 +14,7 @@ internal static class Scanners
     private const string ClTail = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <returns>Null where the pattern is none of those.</returns>
-    public static Scanner? For(TextPattern pattern) => pattern.Literal is not null ? null : For(pattern.Source);
-
-    public static bool Knows(string pattern) => For(pattern) is not null;
-
-    private static Scanner? For(string pattern) => pattern switch
+    public static Scanner? For(TextPattern pattern) => pattern.Literal is not null ? null : pattern.Source switch
     {
         Gpt2Pattern => Gpt2,
         ClHead + @"\p{N}{1,3}" + ClTail => Cl100k,

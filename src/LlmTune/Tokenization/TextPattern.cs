@@ -19,7 +19,6 @@ internal sealed class TextPattern
         if (field["String"] is { IsNull: false } literal) return new TextPattern(literal.Text(), null, literal.Text());
         var regex = field["Regex"];
         if (regex.IsNull) throw field.Error("expected {\"String\": …} or {\"Regex\": …}");
-        if (Scanners.Knows(regex.Text())) return new TextPattern(null, null, regex.Text());
         try
         {
             return new TextPattern(null, RegexProgram.Parse(regex.Text()), regex.Text());
@@ -36,7 +35,7 @@ internal sealed class TextPattern
         var matches = new List<TextSpan>();
         if (_regex is not null)
         {
-            RegexProgram.Matches(text, matches);
+            _regex.Matches(text, matches);
             return matches;
         }
         if (Literal!.Length == 0) return matches;

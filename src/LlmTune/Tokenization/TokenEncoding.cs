@@ -62,7 +62,8 @@ public sealed class TokenEncoding
 
     internal void SetType(int type) => TypeIds = [.. Enumerable.Repeat(type, Count)];
 
-    internal void SetSequence(int sequence) => _sequenceRanges = new Dictionary<int, (int, int)> { [sequence] = (0, Count) };
+    /// <summary>Says that all tokens are of a text; what was said before stays, as in Hugging Face's library.</summary>
+    internal void SetSequence(int sequence) => _sequenceRanges[sequence] = (0, Count);
 
     internal TokenEncoding Clone() => new(Ids, Tokens, [.. Spans], Words, TypeIds, Special)
     {

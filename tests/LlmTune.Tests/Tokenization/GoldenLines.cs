@@ -69,7 +69,8 @@ internal sealed class GoldenLines(string folder)
         return units.ValueKind == JsonValueKind.Array ? new string([.. units.EnumerateArray().Select(unit => (char)unit.GetInt32())]) : null;
     }
 
-    public static int[] Ints(JsonElement list) => [.. list.EnumerateArray().Select(value => value.GetInt32())];
+    /// <summary>Numbers; those beyond 2³¹ are ids that no vocabulary has.</summary>
+    public static int[] Ints(JsonElement list) => [.. list.EnumerateArray().Select(value => value.TryGetInt32(out var number) ? number : -1)];
 
     /// <summary>Spans in code points as spans in UTF-16 units.</summary>
     public static TextSpan[] Spans(JsonElement list, string text)

@@ -29,6 +29,12 @@ public sealed class TokenizerGoldenTests
             case "stream-decode":
                 Stream(new GoldenLines(folder));
                 break;
+            case "truncation":
+                Truncate(new GoldenLines(folder));
+                break;
+            case "malformed":
+                Malformed(new GoldenLines(folder));
+                break;
             default:
                 Golden.Skip(Area, $"golden cases of kind {kind}");
                 return;
@@ -194,5 +200,89 @@ public sealed class TokenizerGoldenTests
             }
         }
         golden.Finish(lines);
+    }
+
+    /// <summary>Nothing is applied unasked; asked, it is what the library does.</summary>
+    private static void Truncate(GoldenLines golden)
+    {
+        GoldenLines.Knows(golden.Case, "case.json", "case", "library", "versions", "kind", "tokenizers", "lines", "count", "blocks");
+        var lines = 0;
+        foreach (var (number, line) in golden.Read("lines"))
+        {
+            lines++;
+            GoldenLines.Knows(line, $"line {number}", "t", "text", "pair", "plain", "library", "library_no_special", "batch");
+            var tokenizer = golden.Tokenizer(line.GetProperty("t").GetString()!);
+            var (truncation, padding) = (tokenizer.FileTruncation, tokenizer.FilePadding);
+            if (line.TryGetProperty("batch", out var batch))
+            {
+                string[] texts = [.. batch.EnumerateArray().Select(value => value.GetString()!)];
+                var all = tokenizer.EncodeBatch(texts, true, truncation, padding);
+                for (var i = 0; i < texts.Length; i++)
+                {
+                    golden.Equal(number, "plain", GoldenLines.Ints(line.GetProperty("plain")[i]), tokenizer.Encode(texts[i], addSpecialTokens: true));
+                    Compare(golden, number, texts[i], null, line.GetProperty("library")[i], all[i]);
+                }
+                continue;
+            }
+            var (text, pair) = (line.GetProperty("text").GetString()!, line.TryGetProperty("pair", out var second) ? second.GetString() : null);
+            golden.Equal(number, "plain", GoldenLines.Ints(line.GetProperty("plain")), tokenizer.EncodeFull(text, pair).Ids);
+            foreach (var (name, special) in new[] { ("library", true), ("library_no_special", false) })
+            {
+                if (!line.TryGetProperty(name, out var expected)) continue;
+                if (expected.TryGetProperty("error", out var error))
+                {
+                    Assert.Contains("truncation: ", Assert.Throws<RequestException>(() => tokenizer.EncodeFull(text, pair, special, truncation, padding)).Message, StringComparison.Ordinal);
+                    continue;
+                }
+                Compare(golden, number, text, pair, expected, tokenizer.EncodeFull(text, pair, special, truncation, padding));
+            }
+        }
+        golden.Finish(lines);
+    }
+
+    private static void Compare(GoldenLines golden, int number, string text, string? pair, JsonElement expected, TokenEncoding actual)
+    {
+        GoldenLines.Knows(expected, $"line {number}", "ids", "mask", "type_ids", "offsets", "overflowing");
+        golden.Equal(number, "ids", GoldenLines.Ints(expected.GetProperty("ids")), actual.Ids);
+        if (expected.TryGetProperty("mask", out var mask)) golden.Equal(number, "mask", GoldenLines.Ints(mask), [.. actual.Attended.Select(attended => attended ? 1 : 0)]);
+        else golden.Equal(number, "mask", [.. Enumerable.Repeat(true, actual.Count)], actual.Attended);
+        if (expected.TryGetProperty("type_ids", out var types)) golden.Equal(number, "type ids", GoldenLines.Ints(types), actual.TypeIds);
+        if (expected.TryGetProperty("offsets", out var offsets)) golden.Equal(number, "spans", ExpectedSpans(offsets, actual, text, pair, null), actual.Spans);
+        var overflowing = expected.TryGetProperty("overflowing", out var list) ? list.EnumerateArray().ToList() : [];
+        golden.Equal(number, "number of overflows", [overflowing.Count], [actual.Overflowing.Count]);
+        for (var i = 0; i < Math.Min(overflowing.Count, actual.Overflowing.Count); i++) Compare(golden, number, text, pair, overflowing[i], actual.Overflowing[i]);
+    }
+
+    /// <summary>A damaged file is refused with a message that names the file and the place, or read as the library reads it.</summary>
+    private static void Malformed(GoldenLines golden)
+    {
+        GoldenLines.Knows(golden.Case, "case.json", "case", "library", "versions", "kind", "files", "count", "refused_by_library_count");
+        var number = 0;
+        foreach (var entry in golden.Case.GetProperty("files").EnumerateArray())
+        {
+            number++;
+            GoldenLines.Knows(entry, $"file {number}", "file", "wrong", "library", "error", "reader", "text", "ids", "tokens", "decoded", "does");
+            var (file, reader) = (entry.GetProperty("file").GetString()!, entry.GetProperty("reader").GetString()!);
+            try
+            {
+                var tokenizer = HfTokenizer.Load(Path.Combine(golden.Folder, file));
+                if (reader == "refuse" || !entry.TryGetProperty("text", out var text))
+                {
+                    if (reader == "refuse") golden.Add(number, $"{file} was accepted: {entry.GetProperty("wrong")}");
+                    continue;
+                }
+                var ids = GoldenLines.Ints(entry.GetProperty("ids"));
+                golden.Equal(number, file, ids, tokenizer.Encode(text.GetString()!));
+                golden.Equal(number, file, [.. entry.GetProperty("tokens").EnumerateArray().Select(token => token.GetString()!)], [.. ids.Select(id => tokenizer.Token(id)!)]);
+                if (entry.TryGetProperty("decoded", out var decoded)) golden.Equal(number, file, decoded.GetString()!, tokenizer.Decode(ids));
+            }
+            catch (RequestException e)
+            {
+                if (reader == "accept") golden.Add(number, $"{file} was refused: {e.Message}");
+                if (!e.Message.Contains(file, StringComparison.Ordinal)) golden.Add(number, $"the message does not name {file}: {e.Message}");
+                TestContext.Current.SendDiagnosticMessage(e.Message);
+            }
+        }
+        golden.Finish(number);
     }
 }

@@ -44,7 +44,8 @@ internal sealed class Bpe : TokenModel
         (Vocabulary, _merges, _settings, _onBytes) = (vocabulary, merges, settings, onBytes);
         if (settings.UnknownToken is { } token) _unknown = vocabulary.Id(token) ?? -1;
         for (var b = 0; b < 256; b++) _byteIds[b] = vocabulary.Id(onBytes ? [ByteLevel.ToChar((byte)b)] : $"<0x{b:X2}>") ?? -1;
-        if (!onBytes && !settings.IgnoreMerges && settings.ContinuingPrefix.Length == 0 && settings.EndOfWordSuffix.Length == 0) _neighbours = neighbours;
+        var nothingVanishes = _unknown >= 0 || (settings.ByteFallback && Array.TrueForAll(_byteIds, id => id >= 0));
+        if (!onBytes && nothingVanishes && settings is { IgnoreMerges: false, ContinuingPrefix: "", EndOfWordSuffix: "" }) _neighbours = neighbours;
     }
 
     public override Vocabulary Vocabulary { get; }

@@ -12,9 +12,6 @@ internal abstract class PostProcessor
     /// <summary>The parts of the result, from the parts that came.</summary>
     public abstract List<TokenEncoding> Process(List<TokenEncoding> parts, bool addSpecialTokens);
 
-    /// <summary>Ids of tokens that this adds.</summary>
-    public virtual IEnumerable<int> AddedIds => [];
-
     /// <returns>Null where the file has none.</returns>
     public static PostProcessor? Read(JsonField field)
     {
@@ -50,8 +47,6 @@ internal abstract class PostProcessor
 internal sealed class PostProcessorSequence(PostProcessor[] steps) : PostProcessor
 {
     public bool Adds => steps.Any(step => step is TemplateProcessor or PairProcessor or PostProcessorSequence { Adds: true });
-
-    public override IEnumerable<int> AddedIds => steps.SelectMany(step => step.AddedIds);
 
     public override int Added(bool pair) => steps.Sum(step => step.Added(pair));
 
@@ -91,6 +86,7 @@ internal sealed class SpanTrimmer(bool trims, bool addsPrefixSpace) : PostProces
         while (trailing < token.Length && IsSpace(token[^(trailing + 1)])) trailing++;
         var (start, end) = (span.Start, span.End);
         if (leading == 1 && addsPrefixSpace && (first || start == 0)) leading = 0;
+        if (trailing == token.Length) return leading == 0 ? new TextSpan(start, start) : new TextSpan(end, end);
         start = Math.Min(start + leading, end);
         if (trailing > 0 && end >= trailing) end = Math.Max(end - trailing, start);
         return new TextSpan(start, end);
@@ -102,8 +98,6 @@ internal sealed class SpanTrimmer(bool trims, bool addsPrefixSpace) : PostProces
 /// <summary>BERT's <c>[CLS] A [SEP] B [SEP]</c>; RoBERTa's has a second separator between, and all types 0.</summary>
 internal sealed class PairProcessor((int Id, string Content) first, (int Id, string Content) separator, bool roberta, SpanTrimmer? trimmer) : PostProcessor
 {
-    public override IEnumerable<int> AddedIds => [first.Id, separator.Id];
-
     public override int Added(bool pair) => !pair ? 2 : roberta ? 4 : 3;
 
     public override List<int> Ids(List<int> ids, bool addSpecialTokens) => addSpecialTokens ? [first.Id, .. ids, separator.Id] : ids;

@@ -8,8 +8,6 @@ internal sealed class TemplateProcessor : PostProcessor
 
     private TemplateProcessor(Part[] single, Part[] pair) => (_single, _pair) = (single, pair);
 
-    public override IEnumerable<int> AddedIds => _single.Concat(_pair).SelectMany(part => part.Ids ?? []);
-
     public static TemplateProcessor FromJson(JsonField field)
     {
         var special = field["special_tokens"].Object();
