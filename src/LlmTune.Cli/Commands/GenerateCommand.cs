@@ -5,6 +5,7 @@ using LlmTune.Cli.Terminal;
 using LlmTune.Generation;
 using LlmTune.Native;
 using LlmTune.Recipes;
+using LlmTune.Tokenization;
 
 namespace LlmTune.Cli.Commands;
 
@@ -15,6 +16,8 @@ internal static class GenerateCommand
     {
         var model = new Argument<string>("run|adapter|model") { Description = "what writes" };
         var prompt = new Option<string>("--prompt", "-p") { Description = "text to write on from; - reads it from standard input", HelpName = "text", Required = true };
+        var chat = new Option<bool>("--chat") { Description = "the prompt is a user's turn: the model's chat template is laid around it" };
+        var system = new Option<string>("--system") { Description = "a system turn before it, with --chat", HelpName = "text" };
         var most = new Option<int>("--max-new-tokens", "-n") { Description = "most new tokens", HelpName = "n", DefaultValueFactory = _ => 128 };
         var temperature = new Option<double>("--temperature", "-t") { Description = "0 takes the likeliest token; higher is freer", HelpName = "t", DefaultValueFactory = _ => 0 };
         var topK = new Option<int>("--top-k") { Description = "only the k likeliest; 0: all", HelpName = "k", DefaultValueFactory = _ => 0 };
@@ -26,9 +29,10 @@ internal static class GenerateCommand
         var options = new ModelOptions();
         var command = new Verb("generate", "let a model write on from a text",
             "generate models/stories260K --prompt \"Once upon a time\"",
+            "generate out/run --chat --prompt \"Who are you?\"",
             "generate out/run --prompt \"Q: …\" --temperature 0.8 --top-p 0.95 --stop \"Q:\"")
         {
-            model, prompt, most, temperature, topK, topP, minP, penalty, stop, seed,
+            model, prompt, chat, system, most, temperature, topK, topP, minP, penalty, stop, seed,
         };
         options.AddTo(command);
         command.SetAction(args =>
@@ -54,16 +58,21 @@ internal static class GenerateCommand
                 RepetitionPenalty = args.GetValue(penalty),
                 Seed = args.GetValue(seed),
             };
-            return Run(source, text, generation, args.GetValue(stop) ?? [], device, type, args.Session());
+            if (args.GetValue(system) is not null && !args.GetValue(chat)) throw new RequestException("--system goes with --chat");
+            var conversation = !args.GetValue(chat) ? null : new Conversation(
+                [.. args.GetValue(system) is { } first ? [new Message("system", first)] : Array.Empty<Message>(), new Message("user", text)]);
+            return Run(source, text, conversation, generation, args.GetValue(stop) ?? [], device, type, args.Session());
         });
         return command;
     }
 
     private static int Run(
-        ModelSource source, string prompt, GenerationOptions options, string[] stops, Device device, ScalarType type, Session session)
+        ModelSource source, string prompt, Conversation? conversation, GenerationOptions options, string[] stops, Device device, ScalarType type, Session session)
     {
         using var loaded = source.Load(device, type);
-        var ids = loaded.Tokenizer.Encode(prompt, addSpecialTokens: true);
+        var ids = conversation is null
+            ? loaded.Tokenizer.Encode(prompt, addSpecialTokens: true)
+            : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder, source.ChatTemplate).ForInference(conversation, loaded.Tokenizer);
         if (ids.Length == 0) throw new RequestException("the prompt has no tokens; give some text with --prompt");
         if (ids.Length + options.MaxNewTokens > loaded.Folder.Spec.MaxPositions)
             session.Log.Warning("{Tokens} tokens of prompt and {New} new ones are more than the {Positions} positions that the model was made for",
@@ -75,7 +84,8 @@ internal static class GenerateCommand
         };
         var stream = loaded.Tokenizer.Stream(skipSpecialTokens: true);
         var output = session.Screen.Output;
-        foreach (var id in ids) output.Write(stream.Add(id));
+        if (conversation is null)
+            foreach (var id in ids) output.Write(stream.Add(id));
         output.Flush();
         var clock = Stopwatch.StartNew();
         var made = TextGenerator.Generate(loaded.Model, [ids], options, (_, id) =>

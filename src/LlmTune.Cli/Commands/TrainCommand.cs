@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LlmTune.Cli.Terminal;
+using LlmTune.Data;
 using LlmTune.Native;
 using LlmTune.Recipes;
 using LlmTune.Training;
@@ -31,7 +32,7 @@ internal static class TrainCommand
         session.Interrupt.Expect("writing what has been learnt after this step");
         FinetuneResult result;
         using (var view = new ProgressView(session, loggingSteps: 1))
-            result = Finetune.Run(config, force, session.Log, metrics => view.Update(Step(metrics)), session.Interrupt.Token);
+            result = Finetune.Run(config, force, session.Log, metrics => view.Update(Step(metrics)), new Reading(view), session.Interrupt.Token);
 
         if (result is { FirstEvalLoss: { } before, LastEvalLoss: { } after })
             session.Log.Information("Held-out loss {Before:F4} before, {After:F4} after", before, after);
@@ -55,4 +56,15 @@ internal static class TrainCommand
         Memory = (metrics.Memory, 0),
         TimeLeft = metrics.TimeLeft,
     };
+
+    /// <summary>How far the data are; said of sources that take a while.</summary>
+    private sealed class Reading(ProgressView view) : IProgress<DataProgress>
+    {
+        private const int Many = 10_000;
+
+        public void Report(DataProgress value)
+        {
+            if (value.Rows >= Many) view.Update($"{value.Source}: tokenized, per cent", (long)(100 * value.Share), 100);
+        }
+    }
 }

@@ -26,8 +26,10 @@ public static class Finetune
 
     /// <param name="force">Replaces a run that is in the output folder.</param>
     /// <param name="onStep">Hears after every step that is logged.</param>
+    /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
     /// <param name="cancel">Stops after the step that is running; the adapter is written all the same.</param>
-    public static FinetuneResult Run(RunConfig config, bool force, ILogger log, Action<StepMetrics>? onStep = null, CancellationToken cancel = default)
+    public static FinetuneResult Run(
+        RunConfig config, bool force, ILogger log, Action<StepMetrics>? onStep = null, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
         var training = config.Training;
         if (config.Adapter is not LoraConfig lora)
@@ -39,11 +41,15 @@ public static class Finetune
         var type = Devices.TypeOf(config.Model.Dtype, device);
         var folder = ModelFolder.Open(config.Model.Path);
         var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
+        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}",
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, type);
 
-        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, tokenizer), log, cancel);
+        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, Codecs.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress), log, cancel);
         log.Information("{Table}", corpus.Report.Table().TrimEnd());
+        if (config.Data.Eval is not null && corpus.Eval.Length == 0)
+            throw new RequestException(
+                $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
 
         using var model = folder.Load(device, type);
         using var adapters = AdapterSet.Create(LoraPlan.From(lora), model.Linears, training.Seed, device);
@@ -74,6 +80,8 @@ public static class Finetune
 
         AdapterFolder.Write(run.Adapter, adapters, [.. model.Linears], Path.GetFullPath(folder.Path));
         ModelFiles.CopyTokenizer(tokenizer.Folder, run.Adapter);
+        if (template is not null && config.Model.ChatTemplate is not null)
+            AtomicFile.WriteText(Path.Combine(run.Adapter, "chat_template.jinja"), template.Source);
         AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, steps, total, first, last));
         return new FinetuneResult(run, steps, first, last, interrupted);
     }
@@ -151,9 +159,10 @@ public static class Finetune
         _ => throw new UnreachableException($"{type}"),
     };
 
-    private static CorpusSettings CorpusSettings(RunConfig config, ModelFolder folder, HfTokenizer tokenizer) => new()
+    private static CorpusSettings CorpusSettings(RunConfig config, ModelFolder folder, Codec codec, IProgress<DataProgress>? onProgress) => new()
     {
-        Codec = Codecs.Of(tokenizer, folder.Spec.Vocabulary),
+        Codec = codec,
+        Progress = onProgress,
         ModelLength = folder.Spec.MaxPositions,
         Seed = config.Training.DataSeed,
         RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
@@ -210,7 +219,7 @@ public static class Finetune
             IReadOnlyDictionary<int, LossStatistics> bySource;
             try
             {
-                (all, bySource) = HeldOut.Loss(model, corpus.Batches(corpus.EvalPlan(), rows), cancel: cancel);
+                (all, bySource) = HeldOut.Loss(model, RowBatches.All(corpus, corpus.EvalPlan(), rows), cancel: cancel);
             }
             catch (OperationCanceledException)
             {

@@ -115,6 +115,9 @@ public sealed record ModelSource
 /// <summary>A model in memory, with what belongs to it.</summary>
 public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder Model, AdapterSet? Adapters, HfTokenizer Tokenizer) : IDisposable
 {
+    /// <summary>What makes text of conversations; null where the model has nothing of the kind.</summary>
+    public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder, Source.ChatTemplate);
+
     /// <summary>Tokens that end an answer: the tokenizer's end token and those of generation_config.json or config.json.</summary>
     public IReadOnlyList<int> EndTokens => [.. new[] { Tokenizer.EosId }.OfType<int>().Concat(Folder.GenerationEndTokens).Distinct()];
 
