@@ -1,10 +1,8 @@
+using LlmTune.Data.Formats;
 using LlmTune.Io;
 using LlmTune.Tokenization;
 
 namespace LlmTune.Data;
-
-/// <summary>The tokens of one turn that its speaker writes, the end of the turn included: [<paramref name="Start"/>, <paramref name="End"/>).</summary>
-public readonly record struct TurnTokens(int Message, int Start, int End);
 
 /// <summary>What the pipeline needs of a tokenizer and a chat template. Every function may be called from several threads.</summary>
 public sealed record Codec
@@ -13,7 +11,7 @@ public sealed record Codec
     public required Func<string, int[]> Encode { get; init; }
 
     /// <summary>A conversation as ids with the bounds of its turns; null where the model has no chat template.</summary>
-    public Func<Conversation, (int[] Ids, IReadOnlyList<TurnTokens> Turns)>? Render { get; init; }
+    public Func<Conversation, RenderedConversation>? Render { get; init; }
 
     public int? Eos { get; init; }
 
@@ -25,12 +23,28 @@ public sealed record Codec
     /// <summary>Changes with everything that changes ids: tokenizer and template.</summary>
     public string Identity { get; init; } = "";
 
-    /// <summary>A tokenizer without a chat template, for strings.</summary>
-    public static Codec Of(HfTokenizer tokenizer) => new()
+    /// <param name="template">The model's chat template; null where it has none, which only strings can do without.</param>
+    /// <param name="vocabulary">Number of ids that the model knows.</param>
+    public static Codec Of(HfTokenizer tokenizer, ChatTemplate? template = null, int vocabulary = int.MaxValue) => new()
     {
         Encode = text => tokenizer.Encode(text, addSpecialTokens: true),
+        Render = template is null ? null : conversation => Rendered(template, conversation, tokenizer),
         Eos = tokenizer.EosId,
         Bos = tokenizer.BosId,
-        Identity = Hashes.OfFile(Path.Combine(tokenizer.Folder, "tokenizer.json")),
+        Vocabulary = vocabulary,
+        Identity = Hashes.OfText(string.Join('\n', Hashes.OfFile(Path.Combine(tokenizer.Folder, "tokenizer.json")), tokenizer.Config, template?.Source, template?.Variables.ToJsonString())),
     };
+
+    /// <summary>What a template refuses is a problem of that row.</summary>
+    private static RenderedConversation Rendered(ChatTemplate template, Conversation conversation, HfTokenizer tokenizer)
+    {
+        try
+        {
+            return template.ForTraining(conversation, tokenizer);
+        }
+        catch (RequestException e)
+        {
+            throw new RowException(e.Message);
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using LlmTune.Data.Formats;
 using LlmTune.Data.Sources;
 using Serilog;
 
@@ -82,7 +83,7 @@ public sealed class Corpus : IDisposable
         }
     }
 
-    public Document this[int document] => Read(new Piece(document, 0, Length(document)));
+    public Document this[int document] => Read(new Slice(document, 0, Length(document)));
 
     public int Length(int document) => Stored(document).Length;
 
@@ -103,12 +104,12 @@ public sealed class Corpus : IDisposable
     }
 
     /// <summary>Part of a document, as a document.</summary>
-    public Document Read(Piece piece)
+    public Document Read(Slice slice)
     {
-        var (store, index) = Locate(piece.Document);
-        var (ids, trained) = (new int[piece.Length], new bool[piece.Length]);
-        _stores[store].Read(index, piece.Start, ids, trained);
-        return new Document(ids, trained, SplitMix64.Hash(_stores[store][index].Content, (ulong)piece.Document, (ulong)piece.Start), store);
+        var (store, index) = Locate(slice.Document);
+        var (ids, trained) = (new int[slice.Length], new bool[slice.Length]);
+        _stores[store].Read(index, slice.Start, ids, trained);
+        return new Document(ids, trained, SplitMix64.Hash(_stores[store][index].Content, (ulong)slice.Document, (ulong)slice.Start), store);
     }
 
     /// <summary>The rows of an epoch of training, from 0.</summary>
@@ -123,18 +124,18 @@ public sealed class Corpus : IDisposable
     /// <summary>The rows of the held-out documents, in the order of the files.</summary>
     public EpochPlan EvalPlan() => EpochPlan.Of(Eval, Length, Settings with { Shuffle = false }, (ulong)_settings.Seed, 0);
 
-    /// <summary>What an epoch takes of each source: documents (or pieces of them) and tokens.</summary>
+    /// <summary>What an epoch takes of each source: documents (or slices of them) and tokens.</summary>
     public IReadOnlyList<(string Label, long Documents, long Tokens)> Shares(EpochPlan plan)
     {
         var shares = new (string Label, long Documents, long Tokens)[_config.Sources.Count];
         for (var s = 0; s < shares.Length; s++) shares[s].Label = Labels[s];
         for (var row = 0; row < plan.Rows; row++)
         {
-            foreach (var piece in plan.Row(row))
+            foreach (var slice in plan.Row(row))
             {
-                ref var share = ref shares[SourceOf(piece.Document)];
-                if (piece.Start == 0) share.Documents++;
-                share.Tokens += piece.Length;
+                ref var share = ref shares[SourceOf(slice.Document)];
+                if (slice.Start == 0) share.Documents++;
+                share.Tokens += slice.Length;
             }
         }
         return shares;
@@ -157,7 +158,7 @@ public sealed class Corpus : IDisposable
 
     private void Add(SourceConfig config, ILogger log, CancellationToken cancel)
     {
-        using var source = Source.Open(config, _config.RolesToTrain);
+        using var source = Source.Open(config, new RowSettings { TrainedRoles = _config.RolesToTrain, TrainOnPrompt = _config.TrainOnPrompt });
         var store = Tokens(source, log, cancel);
         _stores.Add(store);
         _starts.Add(checked(_starts[^1] + store.Count));

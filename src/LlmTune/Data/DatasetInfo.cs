@@ -31,7 +31,7 @@ internal static class DatasetInfo
 
     /// <summary>Opens the source that the entry describes; what the run file says itself comes first.</summary>
     /// <exception cref="RequestException">There is no such entry, or it cannot be read here.</exception>
-    public static Source Open(SourceConfig config, IReadOnlyList<string> rolesToTrain)
+    public static Source Open(SourceConfig config, RowSettings given)
     {
         var file = Path.Combine(config.Dir!, FileName);
         var entry = Entry(file, config.Name!);
@@ -62,7 +62,7 @@ internal static class DatasetInfo
             Limit = config.Limit ?? (entry.TryGetProperty("num_samples", out var samples) && samples.TryGetInt32(out var count) ? count : null),
             Label = config.Label ?? config.Name,
         };
-        var given = new RowSettings { TrainedRoles = rolesToTrain, Columns = columns };
+        given = given with { Columns = columns };
         return Source.Open(source, formatting == "sharegpt" ? given with { TurnKeys = keys, Roles = roles } : given);
     }
 

@@ -1,7 +1,7 @@
 namespace LlmTune.Data;
 
 /// <summary>Part of a document, or all of it.</summary>
-public readonly record struct Piece(int Document, int Start, int Length);
+public readonly record struct Slice(int Document, int Start, int Length);
 
 /// <summary>How documents become rows.</summary>
 public sealed record PlanSettings
@@ -28,22 +28,22 @@ public sealed class EpochPlan
     /// <summary>Lengths are sorted within so many steps, so that an order by length does not show in the loss.</summary>
     private const int StepsPerGroup = 50;
 
-    private readonly Piece[] _pieces;
+    private readonly Slice[] _slices;
     private readonly int[] _bounds;
 
-    private EpochPlan(List<Piece> pieces, List<int> bounds, bool joined, PlanSettings settings)
+    private EpochPlan(List<Slice> slices, List<int> bounds, bool joined, PlanSettings settings)
     {
-        _pieces = [.. pieces];
+        _slices = [.. slices];
         _bounds = [.. bounds];
         Joined = joined;
-        Tokens = pieces.Sum(p => (long)p.Length);
+        Tokens = slices.Sum(p => (long)p.Length);
         Fill = Rows == 0 ? 0 : (double)Tokens / ((long)Rows * settings.MaxLength);
         Padding = Waste(settings.RowsPerStep);
     }
 
     public int Rows => _bounds.Length - 1;
 
-    /// <summary>Whether the pieces of a row are one stream that attends across their borders.</summary>
+    /// <summary>Whether the slices of a row are one stream that attends across their borders.</summary>
     public bool Joined { get; }
 
     public long Tokens { get; }
@@ -54,7 +54,7 @@ public sealed class EpochPlan
     /// <summary>Share of padding that a trainer which pads the rows of a step to the longest would compute on; none is computed on here.</summary>
     public double Padding { get; }
 
-    public ReadOnlySpan<Piece> Row(int row) => _pieces.AsSpan(_bounds[row].._bounds[row + 1]);
+    public ReadOnlySpan<Slice> Row(int row) => _slices.AsSpan(_bounds[row].._bounds[row + 1]);
 
     /// <summary>Optimizer steps of the epoch; the last may have fewer rows.</summary>
     public int Steps(int rowsPerStep) => (Rows + rowsPerStep - 1) / rowsPerStep;
@@ -107,7 +107,7 @@ public sealed class EpochPlan
 
     private static EpochPlan Wrapped(ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings)
     {
-        List<Piece> pieces = [];
+        List<Slice> slices = [];
         List<int> bounds = [0];
         var room = settings.MaxLength;
         foreach (var document in order)
@@ -115,28 +115,28 @@ public sealed class EpochPlan
             for (var start = 0; start < length(document);)
             {
                 var count = Math.Min(room, length(document) - start);
-                pieces.Add(new Piece(document, start, count));
+                slices.Add(new Slice(document, start, count));
                 start += count;
                 room -= count;
                 if (room > 0) continue;
-                bounds.Add(pieces.Count);
+                bounds.Add(slices.Count);
                 room = settings.MaxLength;
             }
         }
-        if (bounds[^1] < pieces.Count) bounds.Add(pieces.Count);
-        return new EpochPlan(pieces, bounds, joined: true, settings);
+        if (bounds[^1] < slices.Count) bounds.Add(slices.Count);
+        return new EpochPlan(slices, bounds, joined: true, settings);
     }
 
     private static EpochPlan OfRows(List<int[]> rows, Func<int, int> length, PlanSettings settings)
     {
-        List<Piece> pieces = [];
+        List<Slice> slices = [];
         List<int> bounds = [0];
         foreach (var row in rows)
         {
-            pieces.AddRange(row.Select(document => new Piece(document, 0, length(document))));
-            bounds.Add(pieces.Count);
+            slices.AddRange(row.Select(document => new Slice(document, 0, length(document))));
+            bounds.Add(slices.Count);
         }
-        return new EpochPlan(pieces, bounds, joined: false, settings);
+        return new EpochPlan(slices, bounds, joined: false, settings);
     }
 
     private double Waste(int step)
@@ -153,7 +153,7 @@ public sealed class EpochPlan
     private int Length(int row)
     {
         var sum = 0;
-        foreach (var piece in Row(row)) sum += piece.Length;
+        foreach (var slice in Row(row)) sum += slice.Length;
         return sum;
     }
 }

@@ -56,15 +56,15 @@ public static class Rendering
             throw new RequestException(
                 "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, which need none");
         }
-        var (ids, turns) = codec.Render(conversation);
-        return new Tokens(ids, Mask(conversation, ids.Length, turns, masks));
+        var rendered = codec.Render(conversation);
+        return new Tokens(rendered.Ids, Mask(conversation, rendered.Ids.Length, rendered.Turns, masks));
     }
 
     /// <summary>
     /// (T) what of a rendered conversation is trained on. A turn's own word counts most (weight 0), then roles_to_train and
     /// mask_history; an empty turn teaches nothing. train_on_prompt takes all but turns that say no.
     /// </summary>
-    public static bool[] Mask(Conversation conversation, int length, IReadOnlyList<TurnTokens> turns, MaskSettings masks)
+    public static bool[] Mask(Conversation conversation, int length, IReadOnlyList<TurnSpan> turns, MaskSettings masks)
     {
         bool Learnable(Message message) => masks.RolesToTrain.Contains(message.Role) && (message.Fields is not null || !string.IsNullOrEmpty(message.Content));
 

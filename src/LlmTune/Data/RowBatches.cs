@@ -12,7 +12,7 @@ public static class RowBatches
             if (plan.Joined)
                 documents.Add(Joined(corpus, plan.Row(row)));
             else
-                foreach (var piece in plan.Row(row)) documents.Add(corpus.Read(piece));
+                foreach (var slice in plan.Row(row)) documents.Add(corpus.Read(slice));
         }
         return TokenBatch.Of(documents);
     }
@@ -30,25 +30,25 @@ public static class RowBatches
         var (supervised, tokens) = (0, 0);
         for (var row = first; row < end; row++)
         {
-            foreach (var piece in plan.Row(row))
+            foreach (var slice in plan.Row(row))
             {
-                tokens += piece.Length;
-                if (!plan.Joined) supervised += corpus.TrainedCount(piece.Document);
+                tokens += slice.Length;
+                if (!plan.Joined) supervised += corpus.TrainedCount(slice.Document);
             }
             if (plan.Joined) supervised += Joined(corpus, plan.Row(row)).TrainedCount;
         }
         return (supervised, tokens);
     }
 
-    /// <summary>The pieces of a row as one stream: attention and prediction run across their borders.</summary>
-    private static Document Joined(Corpus corpus, ReadOnlySpan<Piece> pieces)
+    /// <summary>The slices of a row as one stream: attention and prediction run across their borders.</summary>
+    private static Document Joined(Corpus corpus, ReadOnlySpan<Slice> slices)
     {
         List<int> ids = [];
         List<bool> trained = [];
         Document? first = null;
-        foreach (var piece in pieces)
+        foreach (var slice in slices)
         {
-            var document = corpus.Read(piece);
+            var document = corpus.Read(slice);
             first ??= document;
             ids.AddRange(document.Ids);
             trained.AddRange(document.Trained);

@@ -31,16 +31,11 @@ internal sealed record Source : IDisposable
 
     private long Size => field == 0 ? field = Files.Where(f => f != SourceFiles.StandardInput).Sum(f => new FileInfo(f).Length) : field;
 
+    /// <param name="given">What settings outside of the source say about its rows.</param>
     /// <exception cref="RequestException">Nothing is there, or it has a format that is not known.</exception>
-    public static Source Open(SourceConfig config, IReadOnlyList<string> rolesToTrain)
-    {
-        if (config.Name is not null) return DatasetInfo.Open(config, rolesToTrain);
-        return Open(config, new RowSettings { TrainedRoles = rolesToTrain });
-    }
-
-    /// <param name="given">Settings of rows that the run file does not have.</param>
     public static Source Open(SourceConfig config, RowSettings given)
     {
+        if (config.Name is not null) return DatasetInfo.Open(config, given);
         var path = config.Path ?? throw new RequestException("a source needs a path, or a name and a dir");
         var files = SourceFiles.Find(path, config.Split);
         var label = config.Label ?? (path == SourceFiles.StandardInput ? "standard input" : Path.GetFileName(Path.TrimEndingDirectorySeparator(path)));

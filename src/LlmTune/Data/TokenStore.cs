@@ -27,16 +27,12 @@ internal sealed unsafe class TokenStore : IDisposable
 {
     internal const int FooterSize = 40;
 
-    private readonly MemoryMappedFile? _map;
-    private readonly MemoryMappedViewAccessor? _view;
-    private readonly int* _tokens;
+    private readonly MemoryMappedFile _map;
+    private readonly MemoryMappedViewAccessor _view;
     private readonly StoredDocument[] _documents;
 
-    private TokenStore(MemoryMappedFile? map, MemoryMappedViewAccessor? view, int* tokens, StoredDocument[] documents, StoreHeader header)
-    {
+    private TokenStore(MemoryMappedFile map, MemoryMappedViewAccessor view, StoredDocument[] documents, StoreHeader header) =>
         (_map, _view, _documents, Header) = (map, view, documents, header);
-        _tokens = tokens;
-    }
 
     public StoreHeader Header { get; }
 
@@ -44,42 +40,59 @@ internal sealed unsafe class TokenStore : IDisposable
 
     public ref readonly StoredDocument this[int index] => ref _documents[index];
 
-    /// <summary>Copies out part of a document.</summary>
+    /// <summary>Copies out part of a document. The mapping is held while it is read, so that a reader in the background may outlast the store.</summary>
+    /// <exception cref="ObjectDisposedException">The store is closed.</exception>
     public void Read(int index, int start, Span<int> ids, Span<bool> trained)
     {
-        var source = new ReadOnlySpan<int>(_tokens + _documents[index].Offset + start, ids.Length);
-        for (var t = 0; t < ids.Length; t++)
+        byte* file = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref file);
+        try
         {
-            trained[t] = source[t] >= 0;
-            ids[t] = source[t] ^ (source[t] >> 31);
+            var source = new ReadOnlySpan<int>((int*)file + _documents[index].Offset + start, ids.Length);
+            for (var t = 0; t < ids.Length; t++)
+            {
+                trained[t] = source[t] >= 0;
+                ids[t] = source[t] ^ (source[t] >> 31);
+            }
+        }
+        finally
+        {
+            _view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
     }
 
     /// <summary>Opens a token file; null where it is not there, is damaged, or was made of something else.</summary>
     public static TokenStore? Open(string path, string key)
     {
-        if (!File.Exists(path) || new FileInfo(path).Length < FooterSize) return null;
+        if (!File.Exists(path) || new FileInfo(path).Length is var size && size < FooterSize) return null;
         var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         var view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        byte* start = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        var size = new FileInfo(path).Length;
-        var footer = MemoryMarshal.Cast<byte, ulong>(new ReadOnlySpan<byte>(start + size - FooterSize, FooterSize));
-        var (tokens, documents, header) = (footer[0], footer[1], footer[2]);
-        var body = size - FooterSize;
-        var whole = tokens < (ulong)size && documents < (ulong)size && header <= int.MaxValue
-            && (ulong)body == (tokens * sizeof(int)) + (documents * (ulong)sizeof(StoredDocument)) + header
-            && Checksum(start, body) == new UInt128(footer[3], footer[4]);
-        var read = whole ? JsonSerializer.Deserialize<StoreHeader>(new ReadOnlySpan<byte>(start + body - (long)header, (int)header)) : null;
-        if (read?.Key != key)
+        byte* file = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref file);
+        try
+        {
+            if (Parse(file, size) is var (documents, header) && header.Key == key) return new TokenStore(map, view, documents, header);
+        }
+        finally
         {
             view.SafeMemoryMappedViewHandle.ReleasePointer();
-            view.Dispose();
-            map.Dispose();
-            return null;
         }
-        var table = new ReadOnlySpan<StoredDocument>(start + (tokens * sizeof(int)), (int)documents).ToArray();
-        return new TokenStore(map, view, (int*)start, table, read);
+        view.Dispose();
+        map.Dispose();
+        return null;
+    }
+
+    /// <summary>The table and the header of a file that is whole; null where its sizes or its checksum are wrong.</summary>
+    private static (StoredDocument[] Documents, StoreHeader Header)? Parse(byte* file, long size)
+    {
+        var footer = MemoryMarshal.Cast<byte, ulong>(new ReadOnlySpan<byte>(file + size - FooterSize, FooterSize));
+        var (tokens, documents, header) = (footer[0], footer[1], footer[2]);
+        var body = size - FooterSize;
+        if (tokens > (ulong)size || documents > (ulong)size || header > (ulong)size) return null;
+        if ((ulong)body != (tokens * sizeof(int)) + (documents * (ulong)sizeof(StoredDocument)) + header) return null;
+        if (Checksum(file, body) != new UInt128(footer[3], footer[4])) return null;
+        var table = new ReadOnlySpan<StoredDocument>(file + (tokens * sizeof(int)), (int)documents).ToArray();
+        return (table, JsonSerializer.Deserialize<StoreHeader>(new ReadOnlySpan<byte>(file + body - (long)header, (int)header))!);
     }
 
     private static UInt128 Checksum(byte* start, long length)
@@ -92,9 +105,7 @@ internal sealed unsafe class TokenStore : IDisposable
 
     public void Dispose()
     {
-        if (_view is null) return;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
         _view.Dispose();
-        _map!.Dispose();
+        _map.Dispose();
     }
 }

@@ -38,19 +38,19 @@ internal static class Codecs
     /// <summary>What of a document is trained on, the rest as dots.</summary>
     public static string ShowTrained(int[] ids, bool[] trained) => string.Concat(ids.Zip(trained, (id, t) => t ? Show([id]) : "."));
 
-    private static (int[], IReadOnlyList<TurnTokens>) Chat(Conversation conversation)
+    private static RenderedConversation Chat(Conversation conversation)
     {
         List<int> ids = [];
-        List<TurnTokens> turns = [];
+        List<TurnSpan> turns = [];
         for (var m = 0; m < conversation.Messages.Count; m++)
         {
             var message = conversation.Messages[m];
             ids.AddRange([Begin, .. Ids(message.Role), '\n']);
             var start = ids.Count;
             ids.AddRange([.. Ids(message.Content ?? message.Fields?.ToJsonString() ?? ""), End]);
-            turns.Add(new TurnTokens(m, start, ids.Count));
+            turns.Add(new TurnSpan(m, message.Role, start, ids.Count));
             ids.Add('\n');
         }
-        return ([.. ids], turns);
+        return new RenderedConversation([.. ids], turns);
     }
 }

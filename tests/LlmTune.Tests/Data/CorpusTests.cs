@@ -104,6 +104,15 @@ public sealed class CorpusTests : IDisposable
     }
 
     [Fact]
+    public void A_line_may_be_megabytes_long()
+    {
+        var completion = string.Concat(Enumerable.Repeat("ab ", 1_000_000));
+        using var corpus = Build(Of(Source("rows.jsonl", Pair("p", "a"), Pair("p", completion), Pair("p", "b"))) with { MaxLength = 1 << 22 });
+        Assert.Equal([3, 3_000_002, 3], Enumerable.Range(0, 3).Select(corpus.Length));
+        Assert.Equal($"p{completion}‹/s›", Codecs.Show(corpus[1].Ids));
+    }
+
+    [Fact]
     public void A_limit_takes_the_first_rows()
     {
         using var corpus = Build(Of(Source("rows.jsonl", Many(100)) with { Limit = 7 }));

@@ -11,7 +11,7 @@ public class EpochPlanTests
     private static EpochPlan Plan(int[] lengths, int capacity, PackingMode packing, bool shuffle = true, int rowsPerStep = 4, int epoch = 0) => EpochPlan.Of(
         [.. Enumerable.Range(0, lengths.Length)], d => lengths[d], new PlanSettings { Packing = packing, MaxLength = capacity, Shuffle = shuffle, RowsPerStep = rowsPerStep }, 5, epoch);
 
-    private static List<Piece[]> Rows(EpochPlan plan) => [.. Enumerable.Range(0, plan.Rows).Select(r => plan.Row(r).ToArray())];
+    private static List<Slice[]> Rows(EpochPlan plan) => [.. Enumerable.Range(0, plan.Rows).Select(r => plan.Row(r).ToArray())];
 
     [Theory]
     [InlineData(PackingMode.BestFit)]
@@ -27,10 +27,10 @@ public class EpochPlanTests
                 var rows = Rows(plan);
                 Assert.All(rows, row => Assert.InRange(row.Sum(p => p.Length), 1, x.Capacity));
                 var next = new int[x.Lengths.Length];
-                foreach (var piece in rows.SelectMany(r => r))
+                foreach (var slice in rows.SelectMany(r => r))
                 {
-                    Assert.Equal(next[piece.Document], piece.Start);
-                    next[piece.Document] += piece.Length;
+                    Assert.Equal(next[slice.Document], slice.Start);
+                    next[slice.Document] += slice.Length;
                 }
                 Assert.Equal(x.Lengths, next);
                 Assert.Equal(x.Lengths.Sum(), plan.Tokens);

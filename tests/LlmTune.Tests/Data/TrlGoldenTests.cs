@@ -45,7 +45,6 @@ public class TrlGoldenTests
     {
         var (strategy, capacity) = (result.GetProperty("strategy").GetString()!, result.GetProperty("seq_length").GetInt32());
         var lengths = Integers(result.GetProperty("lengths"));
-        foreach (var block in lengths.Index().Chunk(1000).Select(b => b.ToArray())) Assert.True(lengths.Length <= 1000 || block.Length <= 1000);
         var rows = RowsOf(strategy, capacity, lengths);
         var what = $"{strategy} in {capacity} of {lengths.Length} lengths";
         Assert.True(result.GetProperty("rows").GetInt32() == rows.Count, what);
@@ -72,9 +71,9 @@ public class TrlGoldenTests
     }
 
     /// <summary>TRL packs blocks of 1,000 rows, and cuts (bfd) or splits (bfd_split) what is longer than a row before.</summary>
-    private static List<Piece[]> RowsOf(string strategy, int capacity, int[] lengths)
+    private static List<Slice[]> RowsOf(string strategy, int capacity, int[] lengths)
     {
-        List<Piece[]> rows = [];
+        List<Slice[]> rows = [];
         for (var from = 0; from < lengths.Length; from += 1000)
         {
             var block = Enumerable.Range(from, Math.Min(1000, lengths.Length - from)).ToArray();
@@ -84,16 +83,16 @@ public class TrlGoldenTests
                 rows.AddRange(Enumerable.Range(0, plan.Rows).Select(r => plan.Row(r).ToArray()));
                 continue;
             }
-            var pieces = block.SelectMany(d => Pieces(d, lengths[d], capacity, split: strategy == "bfd_split")).ToArray();
-            rows.AddRange(BestFit.Pack(Array.ConvertAll(pieces, p => p.Length), capacity).Select(row => row.Select(i => pieces[i]).ToArray()));
+            var slices = block.SelectMany(d => Slices(d, lengths[d], capacity, split: strategy == "bfd_split")).ToArray();
+            rows.AddRange(BestFit.Pack(Array.ConvertAll(slices, p => p.Length), capacity).Select(row => row.Select(i => slices[i]).ToArray()));
         }
         return rows;
     }
 
-    private static IEnumerable<Piece> Pieces(int document, int length, int capacity, bool split)
+    private static IEnumerable<Slice> Slices(int document, int length, int capacity, bool split)
     {
         for (var start = 0; start < (split ? length : Math.Min(length, capacity)); start += capacity)
-            yield return new Piece(document, start, Math.Min(capacity, length - start));
+            yield return new Slice(document, start, Math.Min(capacity, length - start));
     }
 
     // ---- preparation
@@ -111,7 +110,7 @@ public class TrlGoldenTests
                     $"the option '{option.Name}' is not understood");
             }
             return new Options(
-                options.GetProperty("max_length").GetInt32(),
+                options.GetProperty("max_length") is { ValueKind: JsonValueKind.Number } length ? length.GetInt32() : int.MaxValue,
                 options.GetProperty("truncation_mode").GetString()!,
                 options.GetProperty("packing").GetBoolean() ? options.GetProperty("packing_strategy").GetString() : null,
                 options.GetProperty("assistant_only_loss").GetBoolean(),
@@ -129,7 +128,7 @@ public class TrlGoldenTests
         var documents = variant.GetProperty("dataset").EnumerateArray().Select(row => Limited(Prepared(row, options, tokenizer), options))
             .Where(d => d.Trained.Contains(true)).ToList();
         var rows = options.Packing is null
-            ? [.. documents.Select((d, i) => new[] { new Piece(i, 0, d.Ids.Length) })]
+            ? [.. documents.Select((d, i) => new[] { new Slice(i, 0, d.Ids.Length) })]
             : RowsOf(options.Packing, options.MaxLength, [.. documents.Select(d => d.Ids.Length)]);
         var expected = variant.GetProperty("prepared").EnumerateArray().ToList();
         Assert.True(expected.Count == rows.Count, $"{name}: expected {expected.Count} rows, got {rows.Count}");
@@ -145,7 +144,7 @@ public class TrlGoldenTests
     }
 
     /// <summary>Rows without padding: what a batch of them is here. Position 0 of a document is never a label.</summary>
-    private static void Collated(JsonElement variant, List<Tokens> documents, List<Piece[]> rows, string name)
+    private static void Collated(JsonElement variant, List<Tokens> documents, List<Slice[]> rows, string name)
     {
         if (!variant.GetProperty("padding_free_used").GetBoolean()) return;
         var taken = rows.Take(variant.GetProperty("collated_rows").GetInt32()).SelectMany(row => row)
@@ -185,11 +184,40 @@ public class TrlGoldenTests
 
     private static Tokens Prepared(JsonElement row, Options options, HfTokenizer tokenizer)
     {
-        var settings = new RowSettings { Columns = options.TextField == "text" ? RowSettings.Default.Columns : new Dictionary<string, string> { ["text"] = options.TextField } };
+        if (options is { AssistantOnly: true, CompletionOnly: false }) row = AsMessages(row);
+        var trainOnPrompt = !options.CompletionOnly && !options.AssistantOnly;
+        var settings = new RowSettings
+        {
+            TrainOnPrompt = trainOnPrompt,
+            Columns = options.TextField == "text" ? RowSettings.Default.Columns : new Dictionary<string, string> { ["text"] = options.TextField },
+        };
         var format = Detection.Find([row], settings, "row");
         var example = format.Read(new Fields(row, format, settings));
-        var codec = Codec.Of(tokenizer);
-        return Rendering.Render(example, codec, new MaskSettings { TrainOnPrompt = !options.CompletionOnly && !options.AssistantOnly });
+        var template = ChatTemplate.For(tokenizer, tokenizer.Folder)!;
+        var tokens = Rendering.Render(example, Codec.Of(tokenizer, template), new MaskSettings { TrainOnPrompt = trainOnPrompt });
+        return options is { CompletionOnly: true, AssistantOnly: false } && example is Example.Chat chat
+            ? WithWhatFollowsTheEnd(tokens, chat.Conversation, template, tokenizer)
+            : tokens;
+    }
+
+    private static JsonElement AsMessages(JsonElement row) => row.TryGetProperty("prompt", out var prompt)
+        ? JsonSerializer.SerializeToElement(new { messages = prompt.EnumerateArray().Concat(row.GetProperty("completion").EnumerateArray()) })
+        : row;
+
+    /// <summary>
+    /// Of messages as prompt and completion TRL trains on everything behind the prompt, so also on the line break that the template writes
+    /// behind the end of the turn. Here the end of the turn is the last that is trained on; nothing else may differ.
+    /// </summary>
+    private static Tokens WithWhatFollowsTheEnd(Tokens tokens, Conversation conversation, ChatTemplate template, HfTokenizer tokenizer)
+    {
+        var prompt = conversation with { Messages = [.. conversation.Messages.TakeWhile(m => m.Train == false)] };
+        var boundary = Rendering.Boundary(tokenizer.Encode(template.Render(prompt, addGenerationPrompt: true).Text), tokens.Ids);
+        var trained = tokens.Ids.Select((_, t) => t >= boundary).ToArray();
+        for (var t = 1; t < trained.Length; t++)
+        {
+            if (trained[t] != tokens.Trained[t]) Assert.True(trained[t] && tokens.Ids[t - 1] == tokenizer.EosId, $"token {t} of {string.Join(" ", tokens.Ids)}");
+        }
+        return tokens with { Trained = trained };
     }
 
     /// <summary>TRL cuts one end off; rows that are left without a label are gone.</summary>

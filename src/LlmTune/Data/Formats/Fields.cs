@@ -133,6 +133,9 @@ public sealed record RowSettings
     /// <summary>Roles that are trained on; a conversation needs a turn of one of them.</summary>
     public IReadOnlyList<string> TrainedRoles { get; init; } = ["assistant"];
 
+    /// <summary>Whether prompts are trained on too, so that a list of messages as a prompt is not masked.</summary>
+    public bool TrainOnPrompt { get; init; }
+
     /// <summary>Names that a file gives to roles, beside the known ones: from its own name to ours.</summary>
     public IReadOnlyDictionary<string, string> Roles { get; init; } = new Dictionary<string, string>();
 

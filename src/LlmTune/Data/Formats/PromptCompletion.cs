@@ -22,7 +22,7 @@ internal static class PromptCompletion
     private static Example Read(Fields row)
     {
         if (row.Get("completion").ValueKind != JsonValueKind.Array) return new Example.PromptCompletion(row.Text("prompt"), row.Text("completion"));
-        var prompt = Turns.Read(row, "prompt", Messages.Turn).Select(m => m with { Train = false });
+        var prompt = Turns.Read(row, "prompt", Messages.Turn).Select(m => row.Settings.TrainOnPrompt ? m : m with { Train = false });
         var completion = Turns.Read(row, "completion", Messages.Turn);
         return Turns.Chat(row, [.. prompt, .. completion]);
     }

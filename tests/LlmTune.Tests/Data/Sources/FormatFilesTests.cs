@@ -10,7 +10,7 @@ public class FormatFilesTests
 {
     private static IEnumerable<Example> Examples(string path)
     {
-        using var source = Source.Open(new SourceConfig { Path = path }, ["assistant"]);
+        using var source = Source.Open(new SourceConfig { Path = path }, RowSettings.Default);
         foreach (var row in source.Rows())
         {
             Assert.Null(row.Problem);
@@ -27,10 +27,18 @@ public class FormatFilesTests
         return [.. list.RootElement.EnumerateArray().Select(e => e.Clone())];
     }
 
-    [Fact]
-    public void Every_file_format_gives_the_same_conversations()
+    /// <summary>The files beside the tests, and those of LLMTUNE_DATA where it is set.</summary>
+    public static TheoryData<string> Folders()
     {
-        var folder = Material.Path("formats");
+        var folders = new TheoryData<string> { Path.Combine(AppContext.BaseDirectory, "golden", "formats") };
+        if (Environment.GetEnvironmentVariable(Material.Variable) is { Length: > 0 } root) folders.Add(Path.Combine(root, "formats"));
+        return folders;
+    }
+
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void Every_file_format_gives_the_same_conversations(string folder)
+    {
         var expected = Listed(Path.Combine(folder, "alpaca.json")).Select(row =>
         {
             var (instruction, input) = (row.GetProperty("instruction").GetString()!, row.GetProperty("input").GetString()!);
@@ -49,22 +57,20 @@ public class FormatFilesTests
         }
     }
 
-    public static TheoryData<string> Broken()
+    public static TheoryData<string, string> Broken()
     {
-        var data = new TheoryData<string>();
-        var root = Environment.GetEnvironmentVariable(Material.Variable);
-        if (string.IsNullOrEmpty(root))
-            data.Add("(no data)");
-        else
-            foreach (var entry in Listed(Path.Combine(root, "formats", "broken", "expected.json"))) data.Add(entry.GetProperty("file").GetString()!);
+        var data = new TheoryData<string, string>();
+        foreach (var folder in Folders().Select(row => Path.Combine(row.Data, "broken")))
+        {
+            foreach (var entry in Listed(Path.Combine(folder, "expected.json"))) data.Add(folder, entry.GetProperty("file").GetString()!);
+        }
         return data;
     }
 
     [Theory]
     [MemberData(nameof(Broken))]
-    public void A_damaged_file_is_refused_or_its_bad_rows_are_counted(string file)
+    public void A_damaged_file_is_refused_or_its_bad_rows_are_counted(string folder, string file)
     {
-        var folder = Material.Path("formats", "broken");
         var entry = Listed(Path.Combine(folder, "expected.json")).Single(e => e.GetProperty("file").GetString() == file);
         var (outcome, rows) = (entry.GetProperty("outcome").GetString(), entry.GetProperty("rows").GetInt32());
         var lines = entry.GetProperty("error_lines").EnumerateArray().Select(l => l.GetInt32()).ToArray();
