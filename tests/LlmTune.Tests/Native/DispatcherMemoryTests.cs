@@ -28,7 +28,7 @@ public sealed class DispatcherMemoryTests
             long.Parse(File.ReadAllText("/proc/self/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize;
         Calls(200);
         var before = Resident();
-        Calls(3000);   // results not freed would be 200 MB
-        Assert.InRange(Resident() - before, long.MinValue, 60 << 20);
+        Calls(1000);   // results not freed would be 64 MB
+        Assert.InRange(Resident() - before, long.MinValue, 20 << 20);
     }
 }

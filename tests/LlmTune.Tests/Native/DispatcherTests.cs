@@ -212,6 +212,18 @@ public sealed class DispatcherTests
         Assert.Equal("parameters must be floating, got Int64 () on cpu", Error(() => Adam(one.to(ScalarType.Int64), ok, ok, one)));
     }
 
+    /// <summary>A result of 2⁵⁰ bytes, which no machine can address.</summary>
+    [Fact]
+    public void What_fails_in_libtorch_is_an_exception_and_not_the_end_of_the_process()
+    {
+        using var scope = NewDisposeScope();
+        var huge = zeros(1, 1).expand(1L << 45, 8);
+        Assert.Equal(
+            "rms_norm failed for Float32 (35184372088832, 8) on cpu in libtorch; "
+            + "it has written the reason to the standard error stream, most often a lack of memory",
+            Assert.Throws<RunException>(() => Dispatcher.RmsNorm(huge, null, 1e-6)).Message);
+    }
+
     [Fact]
     public void A_disposed_tensor_is_an_exception()
     {
