@@ -65,7 +65,8 @@ public sealed class TorchBackendTests
     /// <param name="settings">The backend, then other properties.</param>
     private static string[] Native(string project, params string[] settings)
     {
-        var (exitCode, output) = MsBuild(project, [.. settings.Select((setting, i) => i == 0 ? $"-p:TorchBackend={setting}" : $"-p:{setting}"), "-getItem:PackageReference"]);
+        var properties = settings.Select((setting, i) => i == 0 ? $"-p:TorchBackend={setting}" : $"-p:{setting}");
+        var (exitCode, output) = MsBuild(project, [.. properties, "-getItem:PackageReference"]);
         Assert.True(exitCode == 0, output);
         using var json = JsonDocument.Parse(output);
         return [.. json.RootElement.GetProperty("Items").GetProperty("PackageReference").EnumerateArray()
@@ -82,8 +83,10 @@ public sealed class TorchBackendTests
             WorkingDirectory = Repository.Root,
         };
         // What a dotnet test above this process has set for its own MSBuild.
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name == "TorchBackend" || name == "NvidiaDriver").ToList())
-            start.Environment.Remove(name);
+        foreach (var name in start.Environment.Keys.ToList())
+        {
+            if (name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name is "TorchBackend" or "NvidiaDriver") start.Environment.Remove(name);
+        }
         start.Environment["DOTNET_CLI_UI_LANGUAGE"] = "en";
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();

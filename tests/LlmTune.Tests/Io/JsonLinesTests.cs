@@ -11,7 +11,8 @@ public sealed class JsonLinesTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static List<(int, string)> Rows(string text) => [.. JsonLines.Read(new MemoryStream(Encoding.UTF8.GetBytes(text)), "rows.jsonl").Select(row => (row.Line, row.Value.GetRawText()))];
+    private static List<(int, string)> Rows(string text) =>
+        [.. JsonLines.Read(new MemoryStream(Encoding.UTF8.GetBytes(text)), "rows.jsonl").Select(row => (row.Line, row.Value.GetRawText()))];
 
     private static string Error(string text) => Assert.Throws<RequestException>(() => Rows(text)).Message;
 
@@ -68,8 +69,8 @@ public sealed class JsonLinesTests : IDisposable
         var path = _folder["logs/metrics.jsonl"];
         using (var writer = JsonLinesWriter.Append(path))
         {
-            writer.Write(new JsonObject { ["step"] = 1, ["loss"] = 0.1, ["text"] = "é 😀 <" });
-            Assert.Equal("{\"step\":1,\"loss\":0.1,\"text\":\"é 😀 <\"}\n", File.ReadAllText(path).Replace("\\uD83D\\uDE00", "😀", StringComparison.Ordinal));   // it is there at once
+            writer.Write(new JsonObject { ["step"] = 1, ["loss"] = 0.1, ["text"] = "é <" });
+            Assert.Equal("{\"step\":1,\"loss\":0.1,\"text\":\"é <\"}\n", File.ReadAllText(path));   // it is there at once
         }
         File.AppendAllText(path, "{\"step\":2,\"lo");   // killed while writing
         using (var writer = JsonLinesWriter.Append(path)) writer.Write(new JsonObject { ["step"] = 2, ["loss"] = double.NaN });

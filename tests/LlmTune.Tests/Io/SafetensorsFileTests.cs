@@ -13,10 +13,10 @@ public sealed class SafetensorsFileTests : IDisposable
     /// <summary>The files of the reference implementation's own tests: here, and again where LLMTUNE_DATA has them.</summary>
     public static IEnumerable<TheoryDataRow<string, string>> Vectors()
     {
-        string?[] folders = [SafetensorsFiles.Golden, Environment.GetEnvironmentVariable("LLMTUNE_DATA") is { Length: > 0 } data ? Path.Combine(data, "vectors", "safetensors") : null];
+        List<string> folders = [SafetensorsFiles.Golden];
+        if (Environment.GetEnvironmentVariable("LLMTUNE_DATA") is { Length: > 0 } data) folders.Add(Path.Combine(data, "vectors", "safetensors"));
         return
             from folder in folders
-            where folder is not null
             from entry in JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "index.json"))).RootElement.GetProperty("cases").EnumerateArray()
             select new TheoryDataRow<string, string>(Path.Combine(folder, entry.GetProperty("file").GetString()!), entry.GetRawText());
     }
@@ -32,7 +32,8 @@ public sealed class SafetensorsFileTests : IDisposable
             return;
         }
         using var file = SafetensorsFile.Open(path);
-        var tensors = expected.GetProperty("tensors").EnumerateObject().ToDictionary(t => t.Name, t => $"{t.Value[0]} [{string.Join(", ", t.Value[1].EnumerateArray())}]");
+        var tensors = expected.GetProperty("tensors").EnumerateObject()
+            .ToDictionary(t => t.Name, t => $"{t.Value[0]} [{string.Join(", ", t.Value[1].EnumerateArray())}]");
         Assert.Equal(tensors, file.Tensors.ToDictionary(t => t.Key, t => $"{SafetensorsType.Find(t.Value.Type)!.Name} [{string.Join(", ", t.Value.Shape)}]"));
         foreach (var name in tensors.Keys)
         {
@@ -63,7 +64,8 @@ public sealed class SafetensorsFileTests : IDisposable
             """
             {"__metadata__": {"step": 3}, "a": {"dtype": "U32", "shape": [1], "data_offsets": [0, 4]}, "b": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]},
             "c": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}, "d": 3, "e": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4, 8]},
-            "f": {"shape": [1]}, "h": {"dtype": "F32", "shape": [4611686018427387904, 2], "data_offsets": [0, 4]}, "g": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "g": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}
+            "f": {"shape": [1]}, "h": {"dtype": "F32", "shape": [4611686018427387904, 2], "data_offsets": [0, 4]},
+            "g": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "g": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}
             """, 8));
         Assert.Equal(
             $"""

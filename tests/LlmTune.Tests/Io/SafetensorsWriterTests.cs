@@ -36,10 +36,12 @@ public sealed class SafetensorsWriterTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var plan = Enumerable.Range(0, 5).Select(n => ($"layer.{n}.weight", new long[] { n + 1, 4 }, ScalarType.Float32)).ToList();
-        SafetensorsWriter.WriteFolder(_folder.Path, plan, name => SafetensorsFiles.Counting(ScalarType.Float32, [name[6] - '0' + 1, 4], name[6] - '0'), maxShardBytes: 100);
+        SafetensorsWriter.WriteFolder(_folder.Path, plan, name => Numbered(name["layer.".Length] - '0'), maxShardBytes: 100);
         var reference = Path.Combine(SafetensorsFiles.Golden, "reference_shards");
         Assert.Equal(Directory.GetFiles(reference).Select(Path.GetFileName).Order(StringComparer.Ordinal), _folder.Names);
         Assert.All(_folder.Names, name => Assert.Equal(File.ReadAllBytes(Path.Combine(reference, name)), File.ReadAllBytes(_folder[name])));
+
+        static Tensor Numbered(int n) => SafetensorsFiles.Counting(ScalarType.Float32, [n + 1, 4], n);
     }
 
     [Fact]
@@ -117,7 +119,8 @@ public sealed class SafetensorsWriterTests : IDisposable
     public void A_shard_takes_what_fits_and_what_is_larger_stands_alone()
     {
         static TensorInfo Of(long bytes) => new("t", ScalarType.Byte, [bytes], 0, bytes);
-        static IEnumerable<long[]> Sizes(long max, params long[] bytes) => SafetensorsWriter.Split(bytes.Select(Of), max).Select(shard => shard.Select(t => t.Bytes).ToArray());
+        static IEnumerable<long[]> Sizes(long max, params long[] bytes) =>
+            SafetensorsWriter.Split(bytes.Select(Of), max).Select(shard => shard.Select(t => t.Bytes).ToArray());
         Assert.Equal([[60, 40], [1]], Sizes(100, 60, 40, 1));
         Assert.Equal([[101], [60, 40]], Sizes(100, 60, 101, 40));
         Assert.Equal([[]], Sizes(100));
@@ -131,7 +134,9 @@ public sealed class SafetensorsWriterTests : IDisposable
         SafetensorsWriter.WriteFolder(_folder.Path, plan, _ => ones(3), maxShardBytes: 12);
         Assert.Equal(6, _folder.Names.Count());
         SafetensorsWriter.WriteFolder(_folder.Path, plan, _ => ones(3), maxShardBytes: 24);
-        Assert.Equal(["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json", "model_card.safetensors.txt"], _folder.Names);
+        Assert.Equal(
+            ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json", "model_card.safetensors.txt"],
+            _folder.Names);
         SafetensorsWriter.WriteFolder(_folder.Path, plan, _ => ones(3));
         Assert.Equal(["model.safetensors", "model_card.safetensors.txt"], _folder.Names);
     }
@@ -143,7 +148,7 @@ public sealed class SafetensorsWriterTests : IDisposable
         SafetensorsWriter.Write(path, [new("a", ones(3))]);
         var before = File.ReadAllBytes(path);
         (string, long[], ScalarType)[] plan = [("a", [3], ScalarType.Float32), ("b", [2], ScalarType.Float32)];
-        var error = Assert.Throws<RunException>(() => SafetensorsWriter.WriteFolder(_folder.Path, plan, name => name == "a" ? zeros(3) : zeros(3), baseName: "a"));
+        var error = Assert.Throws<RunException>(() => SafetensorsWriter.WriteFolder(_folder.Path, plan, _ => zeros(3), baseName: "a"));
         Assert.Equal($"{path}: tensor 'b' was announced as Float32 (2) and is Float32 (3)", error.Message);
         Assert.Equal(before, File.ReadAllBytes(path));
         Assert.Equal(["a.safetensors"], _folder.Names);
@@ -157,12 +162,13 @@ public sealed class SafetensorsWriterTests : IDisposable
         using var one = ones(1);
         Assert.Equal(
             $"{path}: tensor 'z' is of type ComplexFloat32; safetensors files hold BOOL, U8, I8, F8_E5M2, F8_E4M3, I16, F16, BF16, I32, F32, F64, I64",
-            Assert.Throws<RequestException>(() => SafetensorsWriter.Write(path, [new("z", complex)])).Message);
-        Assert.Equal($"{path}: two tensors are called 'z'", Assert.Throws<RequestException>(() => SafetensorsWriter.Write(path, [new("z", one), new("z", one)])).Message);
-        Assert.Equal($"{path}: no tensor can be called __metadata__", Assert.Throws<RequestException>(() => SafetensorsWriter.Write(path, [new("__metadata__", one)])).Message);
-        Assert.Equal(
-            $"{_folder.Path}: two tensors are called 'z'",
-            Assert.Throws<RequestException>(() => SafetensorsWriter.WriteFolder(_folder.Path, [("z", [1], ScalarType.Float32), ("z", [1], ScalarType.Float32)], _ => one)).Message);
+            Error(() => SafetensorsWriter.Write(path, [new("z", complex)])));
+        Assert.Equal($"{path}: two tensors are called 'z'", Error(() => SafetensorsWriter.Write(path, [new("z", one), new("z", one)])));
+        Assert.Equal($"{path}: no tensor can be called __metadata__", Error(() => SafetensorsWriter.Write(path, [new("__metadata__", one)])));
+        (string, long[], ScalarType) z = ("z", [1], ScalarType.Float32);
+        Assert.Equal($"{_folder.Path}: two tensors are called 'z'", Error(() => SafetensorsWriter.WriteFolder(_folder.Path, [z, z], _ => one)));
         Assert.Empty(_folder.Names);
+
+        static string Error(Action write) => Assert.Throws<RequestException>(write).Message;
     }
 }

@@ -41,7 +41,8 @@ public sealed class DoctorTests : IDisposable
 
     private void MakeCuda() => File.WriteAllText(_folder[Libtorch.FileName("torch_cuda")], "");
 
-    private static Finding[] Wrong(Machine machine, Installation installation) => [.. Doctor.Examine(machine, installation).Where(finding => finding.Health != Health.Ok)];
+    private static Finding[] Wrong(Machine machine, Installation installation) =>
+        [.. Doctor.Examine(machine, installation).Where(finding => finding.Health != Health.Ok)];
 
     [Fact]
     public void A_sound_machine_has_nothing_wrong()
@@ -84,7 +85,8 @@ public sealed class DoctorTests : IDisposable
     public void A_driver_with_a_libtorch_for_the_CPU_is_told_how_to_use_it()
     {
         var wrong = Assert.Single(Wrong(WithGpu, Healthy));
-        Assert.Equal((Health.Warn, "cuda", "an NVIDIA driver (580.65.06) is installed, but this libtorch computes on the CPU only"), (wrong.Health, wrong.Subject, wrong.Text));
+        Assert.Equal((Health.Warn, "cuda"), (wrong.Health, wrong.Subject));
+        Assert.Equal("an NVIDIA driver (580.65.06) is installed, but this libtorch computes on the CPU only", wrong.Text);
         Assert.Matches("^build with -p:TorchBackend=cuda-(linux|windows), or build with none and set LLMTUNE_LIBTORCH to a CUDA PyTorch's lib folder$", wrong.Cure);
     }
 

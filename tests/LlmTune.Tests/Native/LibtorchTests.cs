@@ -15,7 +15,7 @@ public sealed class LibtorchTests : IDisposable
     {
         Directory.CreateDirectory(Lib);
         File.WriteAllText(Path.Combine(Lib, Libtorch.FileName("torch_cpu")), "");
-        File.WriteAllText(_folder["torch/version.py"], $"from typing import Optional\n\n__all__ = ['__version__', 'debug', 'cuda', 'git_version']\n__version__ = '{version}'\ndebug = False\ncuda: Optional[str] = '13.0.1'\n");
+        File.WriteAllText(_folder["torch/version.py"], $"from typing import Optional\n\n__version__ = '{version}'\ndebug = False\ncuda: Optional[str] = '13.0.1'\n");
     }
 
     private static string Error(Action load) => Assert.Throws<RequestException>(load).Message;
@@ -57,7 +57,8 @@ public sealed class LibtorchTests : IDisposable
     public void A_folder_without_torch_is_refused()
     {
         Assert.Equal(
-            $"LLMTUNE_LIBTORCH is set to {_folder.Path}, which has no {Libtorch.FileName("torch_cpu")}; it must be the lib folder of libtorch or PyTorch (…/site-packages/torch/lib)",
+            $"LLMTUNE_LIBTORCH is set to {_folder.Path}, which has no {Libtorch.FileName("torch_cpu")}; "
+            + "it must be the lib folder of libtorch or PyTorch (…/site-packages/torch/lib)",
             Error(() => Libtorch.Choose(_folder.Path, packaged: null)));
         Assert.Contains("which has no", Error(() => Libtorch.Choose(_folder["absent"], packaged: null)));
     }
@@ -86,8 +87,8 @@ public sealed class LibtorchTests : IDisposable
     public void Versions_are_read_from_text(string text, string? version) => Assert.Equal(version, Libtorch.FirstVersion(text)?.ToString());
 
     [Theory]
-    [InlineData("Unable to load shared library 'a.so' or one of its dependencies. … consider setting the LD_DEBUG environment variable: \nlibgomp.so.1: cannot open shared object file\n", "libgomp.so.1: cannot open shared object file")]
-    [InlineData("Unable to load DLL 'a.dll' or one of its dependencies: The specified module could not be found. (0x8007007E)", "Unable to load DLL 'a.dll' or one of its dependencies: The specified module could not be found. (0x8007007E)")]
+    [InlineData("Unable to load shared library 'a.so' … the LD_DEBUG environment variable: \nlibgomp.so.1: cannot open\n", "libgomp.so.1: cannot open")]
+    [InlineData("Unable to load DLL 'a.dll': not found. (0x8007007E)", "Unable to load DLL 'a.dll': not found. (0x8007007E)")]
     public void Of_a_failure_to_load_the_loader_s_own_words_are_shown(string message, string reason) => Assert.Equal(reason, Libtorch.Reason(message));
 
     [Fact]
