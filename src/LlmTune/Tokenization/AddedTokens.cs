@@ -63,6 +63,25 @@ internal sealed class AddedTokens
         return added;
     }
 
+    /// <summary>Special tokens, cut out of the text wherever they stand in it.</summary>
+    public static AddedTokens Special(IEnumerable<(int Id, string Content)> tokens)
+    {
+        var added = NotInText(tokens);
+        added.Build(null);
+        return added;
+    }
+
+    /// <summary>Special tokens that text never stands for.</summary>
+    public static AddedTokens NotInText(IEnumerable<(int Id, string Content)> tokens)
+    {
+        var added = new AddedTokens();
+        foreach (var (id, content) in tokens)
+        {
+            added._byContent[content] = added._byId[id] = new AddedToken(id, content, SingleWord: false, StripLeft: false, StripRight: false, Normalized: false, Special: true);
+        }
+        return added;
+    }
+
     private void Build(TextNormalizer? normalizer)
     {
         foreach (var token in _byId.Values.Where(token => token.Normalized && normalizer is not null))
@@ -103,7 +122,8 @@ internal sealed class TokenFinder
     }
 
     /// <summary>The stretches of a text in order, those of tokens with their token; a text is one stretch where none is found.</summary>
-    public List<(TextSpan Span, AddedToken? Token)> Cut(string text)
+    /// <param name="specialAsText">Special tokens are left in the text.</param>
+    public List<(TextSpan Span, AddedToken? Token)> Cut(string text, bool specialAsText)
     {
         var parts = new List<(TextSpan, AddedToken?)>();
         var done = 0;
@@ -114,6 +134,7 @@ internal sealed class TokenFinder
             var start = from + at;
             var token = LongestAt(text.AsSpan(start), out var length);
             var end = from = start + length;
+            if (token.Special && specialAsText) continue;
             if (token.SingleWord && (IsWordBefore(text, start) || IsWordAt(text, end))) continue;
             if (token.StripLeft) start = Math.Max(done, text.AsSpan(0, start).TrimEnd().Length);
             if (token.StripRight) end = text.Length - text.AsSpan(end).TrimStart().Length;

@@ -65,13 +65,6 @@ public sealed partial class HfTokenizer
         return fromEnd ? CutAfter(encoding, encoding.Count - tokenCount) : CutAfter(encoding, tokenCount);
     }
 
-    private List<int> Ids(string text)
-    {
-        var sink = new TokenSink(spans: false);
-        Run(text, sink);
-        return sink.Ids;
-    }
-
     /// <summary>Where the text of the token after so many begins.</summary>
     private static int CutAfter(TokenEncoding encoding, int count) => count < encoding.Count ? encoding.Spans[count].Start : 0;
 }

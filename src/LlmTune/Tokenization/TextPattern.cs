@@ -21,13 +21,16 @@ internal sealed class TextPattern
         if (regex.IsNull) throw field.Error("expected {\"String\": …} or {\"Regex\": …}");
         try
         {
-            return new TextPattern(null, RegexProgram.Parse(regex.Text()), regex.Text());
+            return Regex(regex.Text());
         }
         catch (FormatException e)
         {
             throw regex.Error($"the regular expression {regex.Text()} cannot be used: {e.Message}");
         }
     }
+
+    /// <exception cref="FormatException">Not a regular expression that is supported.</exception>
+    public static TextPattern Regex(string pattern) => new(null, RegexProgram.Parse(pattern), pattern);
 
     /// <summary>All matches from left to right, empty ones among them.</summary>
     public List<TextSpan> Matches(ReadOnlySpan<char> text)

@@ -25,12 +25,12 @@ public sealed record Truncation(int MaxLength, TruncationStrategy Strategy = Tru
         return new Truncation(field["max_length"].Count(), strategy, field["stride"].Count(), left);
     }
 
-    /// <summary>Cuts one text or two.</summary>
+    /// <summary>Cuts one text or two. A length that the added tokens alone exceed cuts nothing, as in Hugging Face's library.</summary>
     /// <param name="added">How many tokens will be added.</param>
     internal void Apply(TokenEncoding first, TokenEncoding? second, int added)
     {
         var room = MaxLength - added;
-        if (room < 0) throw new RequestException($"truncation: a maximum length of {MaxLength} leaves no room for the {added} special tokens; raise it");
+        if (room < 0) return;
         var (one, two) = (first.Count, second?.Count ?? 0);
         var excess = one + two - room;
         if (excess <= 0) return;

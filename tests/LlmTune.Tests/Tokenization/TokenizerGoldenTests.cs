@@ -35,6 +35,12 @@ public sealed class TokenizerGoldenTests
             case "malformed":
                 Malformed(new GoldenLines(folder));
                 break;
+            case "sentencepiece":
+                SentencePiece(new GoldenLines(folder));
+                break;
+            case "tiktoken":
+                Tiktoken(new GoldenLines(folder));
+                break;
             default:
                 Golden.Skip(Area, $"golden cases of kind {kind}");
                 return;
@@ -216,6 +222,11 @@ public sealed class TokenizerGoldenTests
             if (line.TryGetProperty("batch", out var batch))
             {
                 string[] texts = [.. batch.EnumerateArray().Select(value => value.GetString()!)];
+                if (Field(line.GetProperty("library"), "error") is not null)
+                {
+                    Assert.Throws<RequestException>(() => tokenizer.EncodeBatch(texts, true, truncation, padding));
+                    continue;
+                }
                 var all = tokenizer.EncodeBatch(texts, true, truncation, padding);
                 for (var i = 0; i < texts.Length; i++)
                 {
@@ -284,5 +295,89 @@ public sealed class TokenizerGoldenTests
             }
         }
         golden.Finish(number);
+    }
+
+    /// <summary>The model file gives sentencepiece's ids, the converted files theirs.</summary>
+    private static void SentencePiece(GoldenLines golden)
+    {
+        GoldenLines.Knows(
+            golden.Case, "case.json", "case", "library", "versions", "kind", "model", "tokenizers", "lines", "count", "decode", "decode_count", "spec", "lines_where_tokenizer_json_differs");
+        var tokenizer = HfTokenizer.Load(Path.Combine(golden.Folder, golden.Case.GetProperty("model").GetString()!));
+        var spec = golden.Case.GetProperty("spec");
+        Assert.Equal(spec.GetProperty("size").GetInt32(), tokenizer.VocabularySize);
+        foreach (var (role, id) in new[] { ("unk_id", tokenizer.UnkId), ("bos_id", tokenizer.BosId), ("eos_id", tokenizer.EosId), ("pad_id", tokenizer.PadId) })
+        {
+            Assert.Equal(spec.GetProperty(role).GetInt32(), id ?? -1);
+        }
+        string[] converted = golden.Case.TryGetProperty("tokenizers", out var names) ? [.. names.EnumerateObject().Select(name => name.Name)] : [];
+        var lines = 0;
+        foreach (var (number, line) in golden.Read("lines"))
+        {
+            lines++;
+            GoldenLines.Knows(line, $"line {number}", "text", "ids", "decoded", "offsets", "json");
+            var text = line.GetProperty("text").GetString()!;
+            var ids = GoldenLines.Ints(line.GetProperty("ids"));
+            golden.Equal(number, $"ids of {line.GetProperty("text")}", ids, tokenizer.Encode(text));
+            var full = tokenizer.EncodeFull(text);
+            golden.Equal(number, "ids with spans", ids, full.Ids);
+            golden.Equal(number, $"spans of {line.GetProperty("text")}", GoldenLines.SpansOfBytes(line.GetProperty("offsets"), text), full.Spans);
+            var decoded = line.TryGetProperty("decoded", out var value) ? value.GetString()! : text;
+            golden.Equal(number, "decoded", decoded, tokenizer.Decode(ids));
+            golden.Equal(number, "stream", decoded, Streamed(tokenizer, ids));
+            foreach (var name in converted)
+            {
+                var json = line.TryGetProperty("json", out var all) && all.TryGetProperty(name, out var one) ? one : default;
+                var expected = Field(json, "ids") is { } own ? GoldenLines.Ints(own) : ids;
+                golden.Equal(number, $"{name} ids", expected, golden.Tokenizer(name).Encode(text));
+                golden.Equal(number, $"{name} special", Field(json, "special") is { } special ? GoldenLines.Ints(special) : expected, golden.Tokenizer(name).Encode(text, true));
+                golden.Equal(number, $"{name} decoded", Field(json, "decoded") is { } other ? other.GetString()! : decoded, golden.Tokenizer(name).Decode(expected));
+            }
+        }
+        golden.Finish(lines);
+        foreach (var (number, line) in golden.Read("decode"))
+        {
+            GoldenLines.Knows(line, $"decode line {number}", "ids", "decoded");
+            golden.Equal(number, "decode.jsonl", line.GetProperty("decoded").GetString()!, tokenizer.Decode(GoldenLines.Ints(line.GetProperty("ids"))));
+            golden.Equal(number, "decode.jsonl stream", line.GetProperty("decoded").GetString()!, Streamed(tokenizer, GoldenLines.Ints(line.GetProperty("ids"))));
+        }
+        golden.Finish(lines);
+    }
+
+    private static JsonElement? Field(JsonElement element, string name) => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value : null;
+
+    private static string Streamed(HfTokenizer tokenizer, int[] ids)
+    {
+        var stream = tokenizer.Stream();
+        return string.Concat(ids.Select(stream.Add)) + stream.Finish();
+    }
+
+    private static void Tiktoken(GoldenLines golden)
+    {
+        GoldenLines.Knows(
+            golden.Case, "case.json", "case", "library", "versions", "kind", "model", "pattern", "special_tokens", "tokenizers", "lines", "count", "decode", "decode_count",
+            "converted_differs_count");
+        var special = golden.Case.GetProperty("special_tokens").EnumerateObject().ToDictionary(token => token.Name, token => token.Value.GetInt32());
+        var tokenizer = HfTokenizer.LoadTiktoken(Path.Combine(golden.Folder, golden.Case.GetProperty("model").GetString()!), golden.Case.GetProperty("pattern").GetString()!, special);
+        var lines = 0;
+        foreach (var (number, line) in golden.Read("lines"))
+        {
+            lines++;
+            GoldenLines.Knows(line, $"line {number}", "text", "utf16", "ids", "plain", "starts");
+            var text = GoldenLines.Text(line, "text")!;
+            var ids = GoldenLines.Ints(line.GetProperty("ids"));
+            golden.Equal(number, "ids", ids, tokenizer.Encode(text));
+            golden.Equal(number, "plain ids", line.TryGetProperty("plain", out var plain) ? GoldenLines.Ints(plain) : ids, tokenizer.EncodePlain(text));
+            golden.Equal(number, "converted ids", ids, golden.Tokenizer("converted").Encode(text));
+            var starts = GoldenLines.Ints(line.GetProperty("starts"));
+            using var spans = JsonDocument.Parse($"[{string.Join(',', starts.Select(start => $"[{start},{start}]"))}]");
+            golden.Equal(number, "starts", [.. GoldenLines.Spans(spans.RootElement, text).Select(span => span.Start)], [.. tokenizer.EncodeFull(text).Spans.Select(span => span.Start)]);
+            golden.Equal(number, "decoded", GoldenLines.Clean(text), tokenizer.Decode(ids));
+        }
+        foreach (var (number, line) in golden.Read("decode"))
+        {
+            GoldenLines.Knows(line, $"decode line {number}", "ids", "decoded", "bytes", "converted_same");
+            golden.Equal(number, "decode.jsonl", line.GetProperty("decoded").GetString()!, tokenizer.Decode(GoldenLines.Ints(line.GetProperty("ids"))));
+        }
+        golden.Finish(lines);
     }
 }

@@ -13,7 +13,9 @@ internal sealed class TokenDecoder
 
     private TokenDecoder(Step[] steps, bool[] joined) => (_steps, _joined) = (steps, joined.Length > 0 ? joined : new bool[steps.Length]);
 
-    private delegate TokenWriter Step(TokenWriter next, WriterSettings settings);
+    internal delegate TokenWriter Step(TokenWriter next, WriterSettings settings);
+
+    public static TokenDecoder Of(Step step) => new([step], []);
 
     public static TokenDecoder Read(JsonField field)
     {
@@ -83,5 +85,5 @@ internal sealed class TokenDecoder
         }
     }
 
-    private readonly record struct WriterSettings(bool TokensComeWhole, bool Eager);
+    internal readonly record struct WriterSettings(bool TokensComeWhole, bool Eager);
 }

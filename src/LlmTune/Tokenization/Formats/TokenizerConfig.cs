@@ -26,5 +26,19 @@ internal sealed class TokenizerConfig
         return null;
     }
 
+    /// <summary>A setting that is off where the file does not name it.</summary>
+    public bool Flag(string name) => _config is { } config && config[name].Flag(false);
+
+    /// <summary>The tokens that tokenizer_config.json lists with their ids; empty where it lists none.</summary>
+    public IEnumerable<(int Id, string Content)> AddedTokens()
+    {
+        if (_config is not { } config || config["added_tokens_decoder"].IsNull) yield break;
+        foreach (var entry in config["added_tokens_decoder"].Object().Element.EnumerateObject())
+        {
+            var token = new JsonField(entry.Value, config.File, $"added_tokens_decoder[\"{entry.Name}\"]").Object();
+            yield return int.TryParse(entry.Name, System.Globalization.CultureInfo.InvariantCulture, out var id) ? (id, token["content"].Text()) : throw token.Error("its key is no id");
+        }
+    }
+
     private static JsonField? Read(string file) => File.Exists(file) ? JsonField.Load(file).Object() : null;
 }

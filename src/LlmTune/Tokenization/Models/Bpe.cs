@@ -233,14 +233,14 @@ internal sealed class Bpe : TokenModel
     private static (Merges Table, Neighbours? Neighbours) ReadMerges(JsonField field, Vocabulary vocabulary, BpeSettings settings)
     {
         var items = field.Element.ValueKind == System.Text.Json.JsonValueKind.Array ? field.Element : throw field.Error("expected a list of pairs");
-        var table = new Merges(items.GetArrayLength());
+        var table = new Merges(items.GetArrayLength(), items.GetArrayLength());
         var (prefix, rank) = (settings.ContinuingPrefix, 0);
         Neighbours? neighbours = new(vocabulary);
         foreach (var item in items.EnumerateArray())
         {
             var (left, right) = Pair(item, field, rank);
             var joined = right.StartsWith(prefix, StringComparison.Ordinal) ? string.Concat(left, right.AsSpan(prefix.Length)) : left + right;
-            table.Add(Id(left), Id(right), Id(joined));
+            table.Add(Id(left), Id(right), rank, Id(joined));
             neighbours?.Add(joined);
             if (IsNoText(left) || IsNoText(right)) neighbours = null;
             rank++;

@@ -14,6 +14,20 @@ internal sealed class TemplateProcessor : PostProcessor
         return new TemplateProcessor(Template(field["single"], special, sequences: 1), Template(field["pair"], special, sequences: 2));
     }
 
+    /// <summary>One token before each text and one behind it; null where there is neither.</summary>
+    public static TemplateProcessor? Around((int Id, string Content)? before, (int Id, string Content)? after)
+    {
+        if (before is null && after is null) return null;
+        return new TemplateProcessor([.. Text(0)], [.. Text(0), .. Text(1)]);
+
+        IEnumerable<Part> Text(int sequence)
+        {
+            if (before is { } first) yield return new Part(-1, sequence, [first.Id], [first.Content]);
+            yield return new Part(sequence, sequence, null, null);
+            if (after is { } last) yield return new Part(-1, sequence, [last.Id], [last.Content]);
+        }
+    }
+
     public override int Added(bool pair) => (pair ? _pair : _single).Sum(part => part.Ids?.Length ?? 0);
 
     public override List<int> Ids(List<int> ids, bool addSpecialTokens)

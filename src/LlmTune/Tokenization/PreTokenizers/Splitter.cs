@@ -57,8 +57,12 @@ internal abstract class Splitter
     private static Splitter ReadSplit(JsonField field)
     {
         var (pattern, behavior, invert) = (TextPattern.Read(field["pattern"]), SplitBehaviors.Read(field["behavior"]), field["invert"].Flag());
-        return behavior == SplitBehavior.Isolated && Scanners.For(pattern) is { } scanner ? new ScanSplitter(scanner) : new MatchSplitter(pattern.Matches, behavior, invert);
+        return behavior == SplitBehavior.Isolated ? Isolating(pattern) : new MatchSplitter(pattern.Matches, behavior, invert);
     }
+
+    /// <summary>Cuts around each match.</summary>
+    public static Splitter Isolating(TextPattern pattern) =>
+        Scanners.For(pattern) is { } scanner ? new ScanSplitter(scanner) : new MatchSplitter(pattern.Matches, SplitBehavior.Isolated, invert: false);
 }
 
 /// <summary>Every step cuts what the one before it left.</summary>
