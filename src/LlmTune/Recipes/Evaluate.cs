@@ -98,7 +98,7 @@ public static class Evaluate
             Truncation = TruncationMode.Truncate,
         };
         using var corpus = Corpus.Build(
-            data, new CorpusSettings { Codec = Codecs.Of(loaded.Tokenizer, loaded.Template, loaded.Folder.Spec.Vocabulary), ModelLength = loaded.Folder.Spec.MaxPositions }, log, cancel);
+            data, new CorpusSettings { Codec = Codec.Of(loaded.Tokenizer, loaded.Template, loaded.Folder.Spec.Vocabulary), ModelLength = loaded.Folder.Spec.MaxPositions }, log, cancel);
         foreach (var source in corpus.Report.Sources.Where(source => source.Truncated.Count > 0))
             log.Warning("{Source}: {Count:N0} rows were cut to {Length:N0} tokens", source.Label, source.Truncated.Count, corpus.MaxLength);
 

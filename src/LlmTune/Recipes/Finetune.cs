@@ -45,7 +45,7 @@ public static class Finetune
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}",
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, type);
 
-        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, Codecs.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress), log, cancel);
+        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress), log, cancel);
         log.Information("{Table}", corpus.Report.Table().TrimEnd());
         if (config.Data.Eval is not null && corpus.Eval.Length == 0)
             throw new RequestException(
