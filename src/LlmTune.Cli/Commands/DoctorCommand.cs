@@ -8,7 +8,7 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var command = new Command("doctor", "show what this machine has, and cause and cure of what is wrong");
+        var command = new Verb("doctor", "show what this machine has, and cause and cure of what is wrong", "doctor");
         command.SetAction(_ => Run());
         return command;
     }

@@ -16,7 +16,7 @@ internal static class EvalCommand
         var data = new Option<string[]>("--data", "-d") { Description = "file of held-out rows; may be given several times", HelpName = "file", Required = true };
         var format = new Option<string>("--format") { Description = "what the rows are, if it is not to be found from them", HelpName = "name" };
         var limit = new Option<int?>("--limit") { Description = "at most so many rows of each file", HelpName = "n" };
-        var length = new Option<int>("--max-length") { Description = "longer rows are cut to so many tokens", HelpName = "n", DefaultValueFactory = _ => 2048 };
+        var length = new Option<int?>("--max-length") { Description = "longer rows are cut to so many tokens; by default to what the model knows", HelpName = "n" };
         var batch = new Option<int>("--batch-size") { Description = "rows at once; changes no result", HelpName = "n", DefaultValueFactory = _ => 8 };
         var answers = new Option<int>("--answers") { Description = "so many rows with a reference are answered greedily; 0: none", HelpName = "n", DefaultValueFactory = _ => 100 };
         var most = new Option<int>("--max-new-tokens") { Description = "bound for an answer that does not end", HelpName = "n", DefaultValueFactory = _ => 256 };
@@ -33,7 +33,7 @@ internal static class EvalCommand
         {
             var session = args.Session();
             Require("--limit", args.GetValue(limit) ?? 1, 1);
-            Require("--max-length", args.GetValue(length), 2);
+            Require("--max-length", args.GetValue(length) ?? 2, 2);
             Require("--batch-size", args.GetValue(batch), 1);
             Require("--answers", args.GetValue(answers), 0);
             Require("--max-new-tokens", args.GetValue(most), 1);
@@ -58,7 +58,7 @@ internal static class EvalCommand
     private static int Run(EvaluateRequest request, Device device, ScalarType type, string output, Session session)
     {
         IReadOnlyList<EvaluationResult> results;
-        using (var view = new ProgressView(session)) results = Evaluate.Run(request, device, type, session.Log, view.Update, session.Interrupt.Token);
+        using (var view = new ProgressView(session)) results = Evaluate.Run(request, device, type, session.Log, session.Screen.IsLive ? view.Update : null, session.Interrupt.Token);
         session.Screen.Results.Write(Table(results));
         Evaluate.Write(output, request, results);
         session.Log.Information("Wrote {File}, with every answer beside its reference", output);

@@ -1,4 +1,5 @@
 using LlmTune.Layers;
+using LlmTune.Quantization;
 
 namespace LlmTune.Adapters;
 

@@ -15,7 +15,11 @@ internal static class DatasetInfo
     /// <summary>LLaMA-Factory's names of columns for alpaca, as ours.</summary>
     private static readonly Dictionary<string, string> AlpacaParts = new()
     {
-        ["prompt"] = "instruction", ["query"] = "input", ["response"] = "output", ["history"] = "history", ["system"] = "system",
+        ["prompt"] = "instruction",
+        ["query"] = "input",
+        ["response"] = "output",
+        ["history"] = "history",
+        ["system"] = "system",
     };
 
     private static readonly Dictionary<string, string> ShareGptParts = new() { ["messages"] = "conversations", ["system"] = "system", ["tools"] = "tools" };

@@ -1,3 +1,4 @@
+using LlmTune.Quantization;
 namespace LlmTune.Layers;
 
 /// <summary>One layer of a decoder: x + attention(norm x), then x + mlp(norm x).</summary>

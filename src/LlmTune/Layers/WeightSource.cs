@@ -1,3 +1,4 @@
+using LlmTune.Quantization;
 namespace LlmTune.Layers;
 
 /// <summary>

@@ -1,5 +1,3 @@
-using LlmTune.Layers;
-
 namespace LlmTune.Quantization;
 
 /// <summary>How the matrix of a linear layer is stored. Adapters and layers see only this: a new format is one new class.</summary>

@@ -4,6 +4,7 @@ using LlmTune.Data;
 using LlmTune.Evaluation;
 using LlmTune.Io;
 using Serilog;
+using Serilog.Core;
 
 namespace LlmTune.Recipes;
 
@@ -22,7 +23,8 @@ public sealed record EvaluateRequest
     /// <summary>At most so many rows of each file.</summary>
     public int? Limit { get; init; }
 
-    public int MaxLength { get; init; } = 2048;
+    /// <summary>Longer rows are cut; null: what the model knows.</summary>
+    public int? MaxLength { get; init; }
 
     /// <summary>Rows at once; changes no result.</summary>
     public int BatchSize { get; init; } = 8;
@@ -49,7 +51,7 @@ public static class Evaluate
     /// <param name="onProgress">What is done, how far, of how much.</param>
     public static IReadOnlyList<EvaluationResult> Run(
         EvaluateRequest request, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress = null, CancellationToken cancel = default) =>
-        [.. request.Targets.Select(target => One(request, target, device, type, log, onProgress, cancel))];
+        [.. request.Targets.Select((target, i) => One(request, target, device, type, i == 0 ? log : Logger.None, onProgress, cancel))];
 
     /// <summary>Everything, as JSON.</summary>
     public static void Write(string file, EvaluateRequest request, IReadOnlyList<EvaluationResult> results)
@@ -91,7 +93,7 @@ public static class Evaluate
         var data = new DataConfig
         {
             Sources = [.. request.Data.Select(path => new SourceConfig { Path = path, Format = request.Format, Limit = request.Limit })],
-            MaxLength = request.MaxLength,
+            MaxLength = Math.Min(request.MaxLength ?? int.MaxValue, loaded.Folder.Spec.MaxPositions),
             Packing = PackingMode.None,
             GroupByLength = false,
             Shuffle = false,

@@ -1,4 +1,4 @@
-using LlmTune.Layers;
+using LlmTune.Quantization;
 
 namespace LlmTune.Training;
 

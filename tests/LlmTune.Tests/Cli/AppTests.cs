@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using LlmTune.Cli;
 using LlmTune.Cli.Terminal;
 
@@ -49,7 +50,7 @@ public class AppTests
     [Fact]
     public void Examples_have_no_mistakes() => Assert.All(Verbs.All().OfType<Verb>().SelectMany(verb => verb.Examples), example =>
     {
-        var words = example.Split('#', '>', '|')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var words = CommandLineParser.SplitCommandLine(example.Split('#', '>', '|')[0]).ToArray();
         Assert.Empty(ParseMistakes.Of(App.Root().Parse(words)));
     });
 

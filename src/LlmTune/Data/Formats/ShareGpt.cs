@@ -13,12 +13,23 @@ internal static class ShareGpt
 {
     private static readonly Dictionary<string, string> Roles = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["human"] = "user", ["user"] = "user",
-        ["gpt"] = "assistant", ["assistant"] = "assistant", ["chatgpt"] = "assistant", ["bing"] = "assistant", ["bard"] = "assistant",
-        ["model"] = "assistant", ["bot"] = "assistant",
+        ["human"] = "user",
+        ["user"] = "user",
+        ["gpt"] = "assistant",
+        ["assistant"] = "assistant",
+        ["chatgpt"] = "assistant",
+        ["bing"] = "assistant",
+        ["bard"] = "assistant",
+        ["model"] = "assistant",
+        ["bot"] = "assistant",
         ["system"] = "system",
-        ["observation"] = "tool", ["tool"] = "tool", ["function_response"] = "tool", ["tool_response"] = "tool",
-        ["function_call"] = Call, ["tool_call"] = Call, ["function"] = Call,
+        ["observation"] = "tool",
+        ["tool"] = "tool",
+        ["function_response"] = "tool",
+        ["tool_response"] = "tool",
+        ["function_call"] = Call,
+        ["tool_call"] = Call,
+        ["function"] = Call,
     };
 
     /// <summary>A turn that calls functions: its text is JSON with a name and arguments, or a list of such.</summary>

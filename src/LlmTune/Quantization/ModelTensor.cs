@@ -1,4 +1,4 @@
-namespace LlmTune.Layers;
+namespace LlmTune.Quantization;
 
 /// <summary>
 /// A tensor that a model or an adapter owns. Several named tensors of a folder may lie in one, row block after row block
