@@ -64,7 +64,7 @@ public sealed class InitCommandTests : IDisposable
         [
             "data.sources.0.dir is missing: the folder of the dataset_info.json that names it",
             "data.sources.0.name cannot stand beside path; keep one of them",
-            "data.sources.0.dir goes with name, not with path",
+            "data.sources.0.dir needs a name beside it",
             "data.eval.count cannot stand beside fraction; keep one of them",
             "data.eval.sources cannot stand beside fraction; keep one of them",
             "training.warmup_ratio cannot stand beside warmup_steps; keep one of them",
