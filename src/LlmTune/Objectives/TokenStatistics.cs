@@ -7,10 +7,11 @@ namespace LlmTune.Objectives;
 /// What objectives ask of the head: log-probabilities of the supervised tokens. The head is computed at supervised positions only
 /// and in chunks of rows, so that (tokens, vocabulary) never exists as a whole.
 /// </summary>
-/// <param name="chunk">Rows of logits that exist at a time; null: what suits the device.</param>
+/// <param name="chunk">Rows of logits that exist at a time; null: as many as a fixed room holds.</param>
 public sealed class TokenStatistics(Decoder model, int? chunk = null)
 {
-    private readonly int _chunk = chunk ?? (model.Device.type == DeviceType.CPU ? 256 : 1024);
+    private readonly int _chunk = chunk ?? (int)Math.Clamp(
+        (model.Device.type == DeviceType.CPU ? 256L << 20 : 1L << 30) / (4L * model.Spec.Vocabulary), 128, 8192);
 
     /// <summary>log p(target | tokens before it), float32 (S), without gradients.</summary>
     /// <param name="hidden">(T, D) before the last norm.</param>
@@ -52,6 +53,7 @@ public sealed class TokenStatistics(Decoder model, int? chunk = null)
         var count = targets.shape[0];
         var logProbabilities = empty(count, ScalarType.Float32, hidden.device);
         var gradient = normed.requires_grad ? empty_like(normed) : null;
+        var headTrains = model.Head.Trainable;
         for (long start = 0; start < count; start += _chunk)
         {
             using var chunkScope = NewDisposeScope();
@@ -62,17 +64,17 @@ public sealed class TokenStatistics(Decoder model, int? chunk = null)
             using (enable_grad()) output = model.Head.Forward(leaf, Chosen(pass, predicting.narrow(0, start, rows)))[0];
             using (no_grad())
             {
-                // The head's own backward needs its input and matrix only, so the logits' memory becomes that of their gradient.
-                var logits = output.detach().to(ScalarType.Float32);
                 var target = targets.narrow(0, start, rows).unsqueeze(1);
-                var normalizer = logits.logsumexp(1, keepdim: true);
-                var chosen = logits.gather(1, target) - normalizer;
-                logProbabilities.narrow(0, start, rows).copy_(chosen.squeeze(1));
+                var logSoftmax = nn.functional.log_softmax(output.detach().to(ScalarType.Float32), 1);
+                logProbabilities.narrow(0, start, rows).copy_(logSoftmax.gather(1, target).squeeze(1));
                 if (!output.requires_grad) continue;
                 var coefficient = coefficients.narrow(0, start, rows).unsqueeze(1);
-                logits.sub_(normalizer).exp_().mul_(-coefficient);
-                logits.scatter_add_(1, target, coefficient);
-                output.backward([logits.to(output.dtype)]);
+                var minus = logSoftmax.exp_();   // p − onehot, in the place of log p
+                minus.scatter_add_(1, target, full_like(coefficient, -1));
+                // Each row's coefficient may as well be applied behind a head that does not train: (rows, D) instead of (rows, V).
+                if (headTrains) minus.mul_(-coefficient);
+                output.backward([minus.to(output.dtype)]);
+                if (!headTrains) leaf.grad!.mul_(-coefficient);
             }
             if (gradient is not null) gradient.narrow(0, start, rows).copy_(leaf.grad!);
         }

@@ -17,18 +17,16 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
     /// √Σ g² over all gradients; if it is above <paramref name="maxNorm"/> (and that above 0) they are multiplied by
     /// maxNorm / (norm + 1e-6), as torch's clip_grad_norm_ does.
     /// </summary>
-    /// <returns>The norm before clipping, a float32 scalar on the device.</returns>
+    /// <returns>The norm before clipping, a float64 scalar on the device.</returns>
     public Tensor Clip(double maxNorm)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var norm = Groups.Count == 1
-            ? Groups[0].Gradients.norm()
-            : stack([.. Groups.Select(group => group.Gradients.norm())]).norm();
+        var norm = stack([.. Groups.Select(group => group.GradientNorm())]).norm();
         if (maxNorm > 0)
         {
             var factor = (maxNorm / (norm + 1e-6)).clamp_max_(1);
-            foreach (var group in Groups) group.Gradients.mul_(factor);
+            foreach (var group in Groups) group.Gradients.mul_(factor.to(ScalarType.Float32));
         }
         return norm.MoveToOuterDisposeScope();
     }

@@ -9,6 +9,9 @@ namespace LlmTune.Training;
 /// </summary>
 public sealed class FlatParameters : IDisposable
 {
+    /// <summary>A norm is summed in blocks of so many: one float32 sum over millions of squares is off by 1e-4.</summary>
+    private const int NormBlock = 1024;
+
     private readonly List<(ModelTensor Tensor, Tensor Master, Tensor Gradient)> _copied = [];   // those of 16 bits
     private readonly List<Tensor> _views = [];
 
@@ -20,11 +23,12 @@ public sealed class FlatParameters : IDisposable
         WeightDecay = weightDecay;
         var device = tensors[0].Value.device;
         Count = tensors.Sum(tensor => tensor.Value.numel());
+        var room = (Count + NormBlock - 1) / NormBlock * NormBlock;   // what is beyond Count stays zero
         using var _ = no_grad();
-        Values = empty(Count, ScalarType.Float32, device).DetachFromDisposeScope();
-        Gradients = zeros(Count, ScalarType.Float32, device).DetachFromDisposeScope();
-        FirstMoment = zeros(Count, ScalarType.Float32, device).DetachFromDisposeScope();
-        SecondMoment = zeros(Count, ScalarType.Float32, device).DetachFromDisposeScope();
+        Values = zeros(room, ScalarType.Float32, device).DetachFromDisposeScope();
+        Gradients = zeros(room, ScalarType.Float32, device).DetachFromDisposeScope();
+        FirstMoment = zeros(room, ScalarType.Float32, device).DetachFromDisposeScope();
+        SecondMoment = zeros(room, ScalarType.Float32, device).DetachFromDisposeScope();
         long start = 0;
         foreach (var tensor in tensors)
         {
@@ -63,6 +67,9 @@ public sealed class FlatParameters : IDisposable
 
     /// <summary>(n) Adam's running mean of squared gradients.</summary>
     public Tensor SecondMoment { get; }
+
+    /// <summary>√Σ g², a float64 scalar on the device.</summary>
+    public Tensor GradientNorm() => Gradients.view(-1, NormBlock).norm(1).to(ScalarType.Float64).norm();
 
     /// <summary>After each micro-batch: adds the 16-bit gradients to the float32 ones, so that accumulating loses nothing.</summary>
     public void CollectGradients()

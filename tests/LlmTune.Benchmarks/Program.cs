@@ -1,0 +1,4 @@
+using System.CommandLine;
+using LlmTune.Benchmarks;
+
+return new RootCommand("Benchmarks: each prints one JSON line, to be held against another program in the same run.") { StepBenchmark.Create() }.Parse(args).Invoke();
