@@ -1,5 +1,4 @@
-using LlmTune.Native;
-using TorchSharp;
+using LlmTune.Cli;
+using LlmTune.Cli.Terminal;
 
-Console.WriteLine(Libtorch.Load());
-Console.WriteLine(torch.ones(2, 3).sum().ToSingle());
+return App.Run(args, Screen.Standard());

@@ -17,7 +17,8 @@ public static class ConfigFile
     public static T Load<T>(string path, params IEnumerable<string> overrides) where T : class
     {
         if (Directory.Exists(path)) throw new RequestException($"{path} is a folder; a run file is needed");
-        if (!File.Exists(path)) throw new RequestException($"there is no file {path} in {Directory.GetCurrentDirectory()}{Suggest.Hint(Similar(path))}");
+        if (!File.Exists(path))
+            throw new RequestException($"there is no file {path} in {Directory.GetCurrentDirectory()}{Suggest.Hint(Similar(path))}");
         if (new FileInfo(path).Length is > LargestFile and var size)
             throw new RequestException($"{path} has {size / 1e6:f0} MB; this is not a run file (did you mean to name it under data.sources?)");
         return Parse<T>(File.ReadAllText(path), path, overrides);
@@ -39,6 +40,9 @@ public static class ConfigFile
     }
 
     public static string ToYaml<T>(T config) where T : class => NodeText.Yaml(Forms.Of<T>().Write(config));
+
+    /// <summary>With every setting there is, and what each of them means: a file to start from.</summary>
+    public static string ToCommentedYaml<T>(T config) where T : class => CommentedYaml.Write((SectionForm)Forms.Of<T>(), config);
 
     public static string ToJson<T>(T config) where T : class => NodeText.Json(NodeText.ToJson(Forms.Of<T>().Write(config)));
 

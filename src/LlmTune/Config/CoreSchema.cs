@@ -12,7 +12,9 @@ public enum ScalarKind
     Text,
 }
 
-/// <summary>What an unquoted value means by the core schema of YAML 1.2 (section 10.3): yes, 1_000 and 12:30 are text, 017 is 17, 1e-4 is a number.</summary>
+/// <summary>
+/// What an unquoted value means by the core schema of YAML 1.2 (section 10.3): yes, 1_000 and 12:30 are text, 017 is 17, 1e-4 is a number.
+/// </summary>
 internal static partial class CoreSchema
 {
     public static ScalarKind KindOf(string text) => text switch
@@ -45,9 +47,11 @@ internal static partial class CoreSchema
         return double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The shortest way to write a number that reads back equal: 0.03, 2e-5, 32.</summary>
+    /// <summary>A number as people write it, which reads back equal: 0.03, 2e-4, 32.</summary>
     public static string Number(double value) =>
-        PaddedExponent().Replace(value.ToString("R", CultureInfo.InvariantCulture), match => $"e{(match.Groups[1].Value == "-" ? "-" : "")}{match.Groups[2].Value}");
+        Small().Replace(value.ToString("R", CultureInfo.InvariantCulture), match => match.Groups["e"].Success
+            ? $"e{match.Groups["sign"]}{match.Groups["e"]}"
+            : $"{match.Groups["first"]}{(match.Groups["more"].Length > 0 ? "." : "")}{match.Groups["more"]}e-{match.Groups["zeros"].Length + 1}");
 
     private static bool TryOctal(string digits, out long value)
     {
@@ -66,6 +70,7 @@ internal static partial class CoreSchema
     [GeneratedRegex(@"^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\z")]
     private static partial Regex Float();
 
-    [GeneratedRegex("E([-+])0*([0-9]+)")]
-    private static partial Regex PaddedExponent();
+    /// <summary>What .NET writes for numbers below 0.001 (0.0002), and its exponents (E-05, E+20).</summary>
+    [GeneratedRegex(@"(?<![0-9])0\.(?<zeros>000+)(?<first>[1-9])(?<more>[0-9]*)|E(\+|(?<sign>-))0*(?<e>[0-9]+)")]
+    private static partial Regex Small();
 }

@@ -36,7 +36,8 @@ internal static partial class NodeText
     /// <summary>In one line.</summary>
     public static string Flow(ConfigNode node) => node switch
     {
-        MapNode map => map.Entries.Count == 0 ? "{}" : $"{{ {string.Join(", ", map.Entries.Select(entry => $"{Key(entry.Key)}: {Flow(entry.Value)}"))} }}",
+        MapNode { Entries.Count: 0 } => "{}",
+        MapNode map => $"{{ {string.Join(", ", map.Entries.Select(entry => $"{Key(entry.Key)}: {Flow(entry.Value)}"))} }}",
         ListNode list => $"[{string.Join(", ", list.Items.Select(Flow))}]",
         ScalarNode { Quoted: false } scalar when CoreSchema.KindOf(scalar.Text) != ScalarKind.Text => scalar.Text,
         ScalarNode scalar => Quoted(scalar.Text),
@@ -79,7 +80,8 @@ internal static partial class NodeText
             ? text : JsonSerializer.Serialize(text, Indented);
 
     /// <summary>Every reader of keys takes them for text, whatever they look like.</summary>
-    private static string Key(string key) => key.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') && key.Length > 0 ? key : JsonSerializer.Serialize(key, Indented);
+    private static string Key(string key) =>
+        key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? key : JsonSerializer.Serialize(key, Indented);
 
     private static readonly string[] Yaml11Words = ["yes", "no", "on", "off", "y", "n"];
 

@@ -45,7 +45,7 @@ internal static class Overrides
 
         var all = form.Settings("").ToList();
         var elsewhere = all.Where(setting => setting.Leaf == name).Select(setting => $"'{setting.Path}'").ToList();
-        var alone = all.Where(setting => !setting.Path.Contains('.', StringComparison.Ordinal) || setting.Path == Paths.Join(shortest?.Key ?? "", setting.Leaf));
+        var alone = all.Where(setting => setting.Section.Length == 0 || setting.Section == shortest?.Key);
         unknown = $"unknown setting '{name}'" + (elsewhere.Count > 0
             ? $", did you mean {Suggest.Either(elsewhere)}?"
             : Suggest.Hint(Suggest.Nearest(name, alone.Select(setting => setting.Leaf)) ?? Nearest(name, all)));
@@ -63,7 +63,10 @@ internal static class Overrides
         {
             List<ConfigNode> items = node is ListNode written ? [.. written.Items] : [];
             if (!int.TryParse(keys[0], NumberStyles.None, CultureInfo.InvariantCulture, out var index) || index > items.Count)
-                throw new ConfigValueException($"{path} is a list of {items.Count}; name an entry by its number from 0, or {items.Count} for a new one");
+            {
+                throw new ConfigValueException(
+                    $"{path} is a list of {items.Count}; name an entry by its number from 0, or {items.Count} for a new one");
+            }
             if (index == items.Count) items.Add(Set(null, below, keys[1..], value));
             else items[index] = Set(items[index], below, keys[1..], value);
             return new ListNode(node?.Place ?? value.Place, items);

@@ -5,7 +5,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace LlmTune.Config;
 
 /// <summary>An immutable map of names to texts that is equal to another by its entries.</summary>
-public sealed class ValueDictionary(IEnumerable<KeyValuePair<string, string>> entries) : IReadOnlyDictionary<string, string>, IEquatable<ValueDictionary>
+public sealed class ValueDictionary(IEnumerable<KeyValuePair<string, string>> entries)
+    : IReadOnlyDictionary<string, string>, IEquatable<ValueDictionary>
 {
     private readonly FrozenDictionary<string, string> _entries = entries.ToFrozenDictionary();
 

@@ -125,8 +125,8 @@ internal sealed class YamlTree
                 _problems.Add(key.Place, $"a key must be a name, got {key.Described}");
             else if (name == "<<" && !scalar.Quoted)
                 merged.AddRange(Merged(value));
-            else if (entries.Find(entry => entry.Key == name) is { } first)
-                _problems.Add(key.Place, $"duplicate key '{name}'{Paths.In(path)}, first written {(first.Place.Line > 0 ? $"in line {first.Place.Line}" : "before")}");
+            else if (entries.Find(entry => entry.Key == name) is { Place.Line: var line })
+                _problems.Add(key.Place, $"duplicate key '{name}'{Paths.In(path)}{(line > 0 ? $", first written in line {line}" : "")}");
             else
                 entries.Add(new MapEntry(name, key.Place, value));
         }
@@ -150,7 +150,8 @@ internal sealed class YamlTree
     private void Next<T>() where T : ParsingEvent
     {
         if (_parser.Current is null) Advance();
-        if (_parser.Current is not T) throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"expected {typeof(T).Name}, found {_parser.Current}");
+        if (_parser.Current is not T)
+            throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"expected {typeof(T).Name}, found {_parser.Current}");
         Advance();
     }
 

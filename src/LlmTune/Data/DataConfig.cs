@@ -14,16 +14,16 @@ public sealed record DataConfig
     [Key("max_length"), Doc("most tokens in a row; limited by the model's own too")]
     public int MaxLength { get; init => field = Require.AtLeast(2, value); } = 2048;
 
-    [Key("truncation"), Doc("what becomes of longer examples; always counted")]
+    [Key("truncation"), Doc("what becomes of longer examples, which are always counted")]
     public TruncationMode Truncation { get; init; } = TruncationMode.Drop;
 
-    [Key("packing"), Doc("true fills rows with whole examples that do not see each other; wrapped cuts one stream of tokens")]
+    [Key("packing"), Doc("fill rows with whole examples that do not see each other; wrapped cuts one stream")]
     public PackingMode Packing { get; init; } = PackingMode.BestFit;
 
     [Key("group_by_length"), Doc("without packing: steps of like lengths, in random order")]
     public bool GroupByLength { get; init; } = true;
 
-    [Key("mixing"), Doc("each row once an epoch, or until the first or the last source is exhausted")]
+    [Key("mixing"), Doc("when an epoch ends: each row once, or a source is exhausted")]
     public MixingMode Mixing { get; init; } = MixingMode.Once;
 
     [Key("weight_unit"), Doc("what the weights of sources are shares of")]
@@ -38,7 +38,7 @@ public sealed record DataConfig
     [Key("roles_to_train"), Doc("whose turns are trained on")]
     public ValueList<string> RolesToTrain { get; init => field = Require.Some(value); } = ["assistant"];
 
-    [Key("on_error"), Doc("a row that does not fit stops the run, or is skipped and counted")]
+    [Key("on_error"), Doc("what a row that does not fit does to the run")]
     public OnError OnError { get; init; } = OnError.Fail;
 
     [Key("deduplicate"), Doc("leave out rows that say what an earlier one says")]
@@ -47,7 +47,7 @@ public sealed record DataConfig
     [Key("shuffle"), Doc("a new order each epoch, from training.data_seed")]
     public bool Shuffle { get; init; } = true;
 
-    [Key("cache"), Doc("keep tokenized data from run to run, by the content of files, tokenizer and settings")]
+    [Key("cache"), Doc("keep tokenized data from run to run, by content")]
     public bool Cache { get; init; } = true;
 
     [Key("num_proc"), Doc("threads that prepare data", Default = "all cores", Example = "4")]
@@ -66,7 +66,7 @@ public sealed record SourceConfig : ISettingRules
     [Key("columns"), Doc("which column plays which part", Default = "by the format", Example = "{ prompt: question, completion: answer }")]
     public ValueDictionary? Columns { get; init; }
 
-    [Key("weight"), Doc("share among the sources, where mixing is first_exhausted or all_exhausted")]
+    [Key("weight"), Doc("share among the sources, unless mixing is once")]
     public double Weight { get; init => field = Require.Positive(value); } = 1;
 
     [Key("limit"), Doc("take at most so many rows", Default = "all", Example = "1000")]
@@ -94,7 +94,7 @@ public sealed record SourceConfig : ISettingRules
     {
         if (Path is null && Name is null) yield return ("path", "is missing: a file, a folder, a pattern (data/*.jsonl), or - for standard input");
         if (Path is not null && Name is not null) yield return ("name", "cannot stand beside path; keep one of them");
-        if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
+        else if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
         if (Name is null && Dir is not null) yield return ("dir", "needs a name beside it");
     }
 }

@@ -14,7 +14,8 @@ public sealed record ModelConfig
     [Key("tokenizer"), Path(Maybe = true), Doc("another folder with the tokenizer", Default = "as path", Example = "models/other")]
     public string? Tokenizer { get; init; }
 
-    [Key("chat_template"), Path(Maybe = true), Doc("a file, a name among the model's templates, or the text itself", Default = "the model's", Example = "template.jinja")]
+    [Key("chat_template"), Path(Maybe = true)]
+    [Doc("a file, a name among the model's templates, or the text itself", Default = "the model's", Example = "template.jinja")]
     public string? ChatTemplate { get; init; }
 }
 

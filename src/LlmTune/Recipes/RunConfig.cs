@@ -49,11 +49,10 @@ public sealed partial record RunConfig : ISettingRules
 
     public IEnumerable<(string Setting, string Problem)> Broken()
     {
+        const string Problem = "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out";
         if (Data.Eval is not null) yield break;
-        if (Training.EvalStrategy is EvalStrategy.Steps or EvalStrategy.Epoch)
-            yield return ("training.eval_strategy", "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out");
-        else if (Training.EvalSteps is not null)
-            yield return ("training.eval_steps", "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out");
+        if (Training.EvalStrategy is EvalStrategy.Steps or EvalStrategy.Epoch) yield return ("training.eval_strategy", Problem);
+        else if (Training.EvalSteps is not null) yield return ("training.eval_steps", Problem);
     }
 
     [GeneratedRegex(@"^(auto|cpu|cuda(:[0-9]{1,3})?)\z")]

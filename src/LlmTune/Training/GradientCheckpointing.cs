@@ -23,7 +23,7 @@ internal sealed class GradientCheckpointingForm : Form
     public override object Read(ConfigNode node, Reading reading) => node switch
     {
         ScalarNode { Kind: ScalarKind.Text, Text: "auto" } => GradientCheckpointing.Auto,
-        ScalarNode { Kind: ScalarKind.Bool } scalar => Forms.Of<bool>().Read(scalar, reading) is true ? GradientCheckpointing.All : GradientCheckpointing.None,
+        ScalarNode { Kind: ScalarKind.Bool } => Forms.Of<bool>().Read(node, reading) is true ? GradientCheckpointing.All : GradientCheckpointing.None,
         ScalarNode { Kind: ScalarKind.Int } => new GradientCheckpointing(Require.AtLeast(0, (int)Forms.Of<int>().Read(node, reading)!)),
         _ => throw Mismatch(node),
     };
@@ -38,6 +38,8 @@ internal sealed class GradientCheckpointingForm : Form
 
     public override JsonObject Schema() => new()
     {
-        ["anyOf"] = new JsonArray(new JsonObject { ["enum"] = new JsonArray("auto", true, false) }, new JsonObject { ["type"] = "integer", ["minimum"] = 0 }),
+        ["anyOf"] = new JsonArray(
+            new JsonObject { ["enum"] = new JsonArray("auto", true, false) },
+            new JsonObject { ["type"] = "integer", ["minimum"] = 0 }),
     };
 }

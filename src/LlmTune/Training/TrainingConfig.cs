@@ -32,7 +32,7 @@ public sealed record TrainingConfig : ISettingRules
     [Key("lr_scheduler_type"), Doc("how the learning rate goes after the warm-up")]
     public LrSchedulerType LrSchedulerType { get; init; } = LrSchedulerType.Cosine;
 
-    [Key("warmup_steps"), Doc("steps in which the learning rate rises; below 1 a share of all steps", Default = "see warmup_ratio", Example = "10")]
+    [Key("warmup_steps"), Doc("instead of warmup_ratio: steps in which the learning rate rises", Example = "10")]
     public double? WarmupSteps
     {
         get;
@@ -40,7 +40,7 @@ public sealed record TrainingConfig : ISettingRules
             value is null or (>= 0 and < 1) || value >= 1 && value == Math.Floor(value.Value), "a whole number of steps, or a share below 1", value);
     }
 
-    [Key("warmup_ratio"), Doc("the same as a share of all steps", Default = "0.03", Example = "0.03")]
+    [Key("warmup_ratio"), Doc("share of the steps in which the learning rate rises", Example = "0.03")]
     public double? WarmupRatio
     {
         get => field ?? (WarmupSteps is null && LrSchedulerType != LrSchedulerType.Constant ? 0.03 : null);
@@ -65,7 +65,8 @@ public sealed record TrainingConfig : ISettingRules
     [Key("max_grad_norm"), Doc("longer gradients are scaled down to this; 0 never does")]
     public double MaxGradNorm { get; init => field = Require.AtLeast(0, value); } = 1;
 
-    [Key("gradient_checkpointing"), Form(typeof(GradientCheckpointingForm)), Doc("blocks computed again in the backward pass: less memory, more time, same result")]
+    [Key("gradient_checkpointing"), Form(typeof(GradientCheckpointingForm))]
+    [Doc("blocks computed again in the backward pass: less memory, more time, same result")]
     public GradientCheckpointing GradientCheckpointing { get; init; } = GradientCheckpointing.Auto;
 
     [Key("seed"), Doc("of everything random in the run")]
@@ -95,8 +96,12 @@ public sealed record TrainingConfig : ISettingRules
     {
         if (WarmupSteps is not null && WarmupRatio is not null) yield return ("warmup_ratio", "cannot stand beside warmup_steps; keep one of them");
         if (LrSchedulerType == LrSchedulerType.Constant && Warmup(100) > 0)
-            yield return (WarmupSteps is null ? "warmup_ratio" : "warmup_steps", "has no effect with lr_scheduler_type: constant; use constant_with_warmup, or leave it out");
-        if (EvalStrategy == Training.EvalStrategy.Steps && EvalSteps is null) yield return ("eval_strategy", "is steps, but eval_steps does not say how many");
+        {
+            var given = WarmupSteps is null ? "warmup_ratio" : "warmup_steps";
+            yield return (given, "has no effect with lr_scheduler_type: constant; use constant_with_warmup, or leave it out");
+        }
+        if (EvalStrategy == Training.EvalStrategy.Steps && EvalSteps is null)
+            yield return ("eval_strategy", "is steps, but eval_steps does not say how many");
         if (EvalStrategy is Training.EvalStrategy.No or Training.EvalStrategy.Epoch && EvalSteps is not null)
             yield return ("eval_steps", "has no effect unless eval_strategy is steps");
     }

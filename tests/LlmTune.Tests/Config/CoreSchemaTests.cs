@@ -54,7 +54,11 @@ public class CoreSchemaTests
     public void Too_large(string text) => Assert.False(CoreSchema.TryInt(text, out _));
 
     [Theory]
-    [InlineData(2e-4, "0.0002")]
+    [InlineData(2e-4, "2e-4")]
+    [InlineData(0.001, "0.001")]
+    [InlineData(1.2345678901234567e-4, "1.2345678901234567e-4")]
+    [InlineData(double.Epsilon, "5e-324")]
+    [InlineData(0, "0")]
     [InlineData(2e-5, "2e-5")]
     [InlineData(1.5e-10, "1.5e-10")]
     [InlineData(1e20, "1e20")]

@@ -21,5 +21,6 @@ internal sealed class EnumForm(Type type) : Form
 
     public override ConfigNode Write(object value) => ScalarNode.Plain(_values.First(pair => pair.Value.Equals(value)).Key);
 
-    public override JsonObject Schema() => new() { ["enum"] = new JsonArray([.. _values.Keys.Select(name => NodeText.ToJson(ScalarNode.Plain(name)))]) };
+    public override JsonObject Schema() =>
+        new() { ["enum"] = new JsonArray([.. _values.Keys.Select(name => NodeText.ToJson(ScalarNode.Plain(name)))]) };
 }

@@ -28,11 +28,15 @@ public abstract class Form
 
 /// <summary>One line of the table of all settings.</summary>
 /// <param name="Path">Its full name: <c>data.sources.0.weight</c>.</param>
-/// <param name="Expected">What may stand there.</param>
-/// <param name="Default">As it would be written, or in words; null where there is none.</param>
-public sealed record SettingInfo(string Path, string Expected, string? Default, bool Required, string Doc, bool IsSection)
+/// <param name="Values">The names that may stand there, where it is one of several.</param>
+/// <param name="Default">As it would be written; null where there is none or it depends on others.</param>
+/// <param name="DefaultInWords">Where it depends on others.</param>
+public sealed record SettingInfo(string Path, string? Values, string? Default, string? DefaultInWords, bool Required, string Doc, bool IsSection)
 {
     public string Leaf => Path[(Path.LastIndexOf('.') + 1)..];
+
+    /// <summary>The section it stands in; empty at the top.</summary>
+    public string Section => Path[..Math.Max(Path.LastIndexOf('.'), 0)];
 }
 
 /// <summary>Where the reader is, and what it has found wrong so far.</summary>

@@ -5,27 +5,29 @@ namespace LlmTune.Config;
 /// <summary>A <see cref="ValueList{T}"/>.</summary>
 internal sealed class ListForm(Type item) : Form
 {
-    private readonly Form _item = Forms.Of(item);
     private readonly Type _list = typeof(ValueList<>).MakeGenericType(item);
+
+    public Form Item { get; } = Forms.Of(item);
 
     public override string Expected => "a list";
 
     public override object Read(ConfigNode node, Reading reading)
     {
-        if (node is not ListNode list) throw Mismatch(node, node is ScalarNode { Kind: not ScalarKind.Null } scalar ? $"; write [{scalar.Text}]" : "");
+        if (node is not ListNode list)
+            throw Mismatch(node, node is ScalarNode { Kind: not ScalarKind.Null } scalar ? $"; write [{scalar.Text}]" : "");
         var items = Array.CreateInstance(item, list.Items.Count);
         for (var i = 0; i < items.Length; i++)
         {
-            if (reading.At($"{i}").Part(_item, list.Items[i]) is { } value) items.SetValue(value, i);
+            if (reading.At($"{i}").Part(Item, list.Items[i]) is { } value) items.SetValue(value, i);
         }
         return Activator.CreateInstance(_list, items)!;
     }
 
-    public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable<object>)value).Select(_item.Write)]);
+    public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable<object>)value).Select(Item.Write)]);
 
-    public override JsonObject Schema() => new() { ["type"] = "array", ["items"] = _item.Schema() };
+    public override JsonObject Schema() => new() { ["type"] = "array", ["items"] = Item.Schema() };
 
-    public override IEnumerable<SettingInfo> Settings(string path) => _item.Settings(Paths.Join(path, "0"));
+    public override IEnumerable<SettingInfo> Settings(string path) => Item.Settings(Paths.Join(path, "0"));
 }
 
 /// <summary>Names to texts, in any number.</summary>
@@ -35,9 +37,12 @@ internal sealed class TextMapForm : Form
 
     public override string Expected => "a section of names and texts";
 
-    public override object Read(ConfigNode node, Reading reading) => node is MapNode map
-        ? new ValueDictionary(map.Entries.Select(entry => KeyValuePair.Create(entry.Key, (string?)reading.At(entry.Key).Part(Text, entry.Value) ?? "")))
-        : throw Mismatch(node);
+    public override object Read(ConfigNode node, Reading reading)
+    {
+        if (node is not MapNode map) throw Mismatch(node);
+        return new ValueDictionary(map.Entries.Select(entry =>
+            KeyValuePair.Create(entry.Key, (string?)reading.At(entry.Key).Part(Text, entry.Value) ?? "")));
+    }
 
     public override ConfigNode Write(object value) =>
         new MapNode(Place.None, [.. ((ValueDictionary)value).Select(entry => new MapEntry(entry.Key, Place.None, Text.Write(entry.Value)))]);

@@ -19,12 +19,13 @@ internal sealed class WholeNumberForm(long largest) : Form
 
     public override JsonObject Schema() => new() { ["type"] = "integer" };
 
-    private static string Hint(ConfigNode node) => node switch
+    /// <summary>8.0 and 1e3 are numbers of another kind.</summary>
+    private static string Hint(ConfigNode node)
     {
-        ScalarNode { Kind: ScalarKind.Float } scalar when CoreSchema.Float(scalar.Text) is var value && value == Math.Floor(value) && Math.Abs(value) < 1e15 =>
-            $"; write {value:F0}",
-        _ => NumberForm.Hint(node),
-    };
+        if (node is not ScalarNode { Kind: ScalarKind.Float } scalar) return NumberForm.Hint(node);
+        var value = CoreSchema.Float(scalar.Text);
+        return value == Math.Floor(value) && Math.Abs(value) < 1e15 ? string.Create(CultureInfo.InvariantCulture, $"; write {value:F0}") : "";
+    }
 }
 
 internal sealed class NumberForm : Form
@@ -81,18 +82,22 @@ internal sealed class TextForm : Form
 
     public override JsonObject Schema() => new() { ["type"] = "string" };
 
-    /// <summary>A text; what looks like a number or a truth value has to be quoted, since it may be written in a way that is lost (3.10, 007).</summary>
+    /// <summary>What looks like a number or a truth value has to be quoted, since the way it is written would be lost (3.10, 007).</summary>
     public static string Text(ConfigNode node, Form form) => node switch
     {
         ScalarNode { Kind: ScalarKind.Text } scalar => scalar.Text,
         ScalarNode { Kind: ScalarKind.Null } => throw new ConfigValueException($"must be {form.Expected}, got nothing"),
-        ScalarNode scalar => throw new ConfigValueException(
-            $"must be {form.Expected}, got {(scalar.Kind == ScalarKind.Bool ? "the truth value" : "the number")} {scalar.Text}; write it in quotes: '{scalar.Text}'"),
+        ScalarNode { Text: var text, Kind: var kind } => throw new ConfigValueException(
+            $"must be {form.Expected}, got the {(kind == ScalarKind.Bool ? "truth value" : "number")} {text}; write it in quotes: '{text}'"),
         _ => throw new ConfigValueException($"must be {form.Expected}, got {node.Described}"),
     };
 }
 
-/// <summary>A file or folder. Relative ones are relative to the run file, or to the current folder on the command line; <c>~</c> is the home folder.</summary>
+/// <summary>
+/// A file or folder, made absolute: relative ones are relative to the run file, or to the current folder on the command line;
+/// <c>~</c> is the home folder.
+/// </summary>
+/// <param name="maybe">What does not look like a path and is not there is left alone: a hub id, a name.</param>
 internal sealed class PathForm(bool maybe) : Form
 {
     public override string Expected => "a path";

@@ -13,7 +13,9 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
 
     public (string Key, string Value)? Discriminator => discriminator;
 
-    public override string Expected => $"a section with {Suggest.Either([.. Keys.Take(3).Select(setting => setting.Key)])}{(Keys.Count > 3 ? " …" : "")}";
+    public override string Expected => $"a section with {Suggest.Either([.. Names.Take(3)])}{(Keys.Count > 3 ? " …" : "")}";
+
+    private IEnumerable<string> Names => Keys.Select(setting => setting.Key);
 
     public override object? Read(ConfigNode node, Reading reading)
     {
@@ -21,7 +23,7 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         if (node is not MapNode map)
         {
             if (reading.Path.Length > 0) throw Mismatch(node);
-            reading.Report(node.Place, $"a run file consists of sections ({string.Join(", ", Keys.Select(setting => setting.Key))}), got {node.Described}");
+            reading.Report(node.Place, $"a run file consists of sections ({string.Join(", ", Names)}), got {node.Described}");
             return null;
         }
 
@@ -29,8 +31,10 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         var section = New();
         foreach (var entry in map.Entries.Where(entry => entry.Key != discriminator?.Key))
         {
-            if (Keys.FirstOrDefault(setting => setting.Key == entry.Key) is { } setting) ReadSetting(section, setting, entry.Value, reading.At(entry.Key));
-            else reading.ReportPlain(entry.Place, Unknown(entry.Key, reading));
+            if (Keys.FirstOrDefault(setting => setting.Key == entry.Key) is { } setting)
+                ReadSetting(section, setting, entry.Value, reading.At(entry.Key));
+            else
+                reading.ReportPlain(entry.Place, Unknown(entry.Key, reading));
         }
         foreach (var setting in Keys.Where(setting => setting.Required && map[setting.Key] is null))
             reading.ReportPlain(map.Place, $"{Paths.Join(reading.Path, setting.Key)} is missing: {setting.Doc.Text}");
@@ -56,6 +60,19 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         return new MapNode(Place.None, entries);
     }
 
+    /// <summary>Without what is as it would be anyway.</summary>
+    public MapNode WriteChanged(object value)
+    {
+        var defaults = (MapNode)Write(New());
+        return new MapNode(Place.None,
+        [
+            .. from entry in ((MapNode)Write(value)).Entries
+               let usual = defaults[entry.Key]
+               where entry.Key == discriminator?.Key || usual is null || NodeText.Flow(entry.Value) != NodeText.Flow(usual)
+               select entry,
+        ]);
+    }
+
     public override JsonObject Schema()
     {
         var fresh = New();
@@ -75,7 +92,13 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         {
             var own = Paths.Join(path, setting.Key);
             yield return new SettingInfo(
-                own, setting.Form.Expected, setting.DefaultText(fresh), setting.Required, setting.Doc.Text, setting.Form is SectionForm or VariantForm);
+                own,
+                Values: setting.Form is EnumForm ? setting.Form.Expected : null,
+                Default: setting.DefaultText(fresh),
+                DefaultInWords: setting.Doc.Default,
+                setting.Required,
+                setting.Doc.Text,
+                IsSection: setting.Form is SectionForm or VariantForm or ListForm { Item: SectionForm });
             foreach (var below in setting.Form.Settings(own)) yield return below;
         }
     }
@@ -108,7 +131,7 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
     private string Unknown(string key, Reading reading)
     {
         var elsewhere = reading.Catalog.Where(info => info.Leaf == key).Select(info => info.Path).ToList();
-        var meant = elsewhere is [var only] ? only : Suggest.Nearest(key, Keys.Select(setting => setting.Key));
+        var meant = elsewhere is [var only] ? only : Suggest.Nearest(key, Names);
         return $"unknown key '{key}'{Paths.In(reading.Path)}{Suggest.Hint(meant)}";
     }
 

@@ -14,7 +14,8 @@ internal sealed class Setting
     {
         _property = property;
         Key = key;
-        Doc = property.GetCustomAttribute<DocAttribute>() ?? throw new InvalidOperationException($"{property.DeclaringType}.{property.Name} has no [Doc]");
+        Doc = property.GetCustomAttribute<DocAttribute>()
+            ?? throw new InvalidOperationException($"{property.DeclaringType}.{property.Name} has no [Doc]");
         Required = property.GetCustomAttribute<RequiredMemberAttribute>() is not null;
         ShortOverrides = property.GetCustomAttribute<ShortOverridesAttribute>() is not null;
         var value = Nullable.GetUnderlyingType(property.PropertyType);
@@ -50,16 +51,18 @@ internal sealed class Setting
     public void Set(object section, object? value) =>
         _property.SetValue(section, value, BindingFlags.DoNotWrapExceptions, binder: null, index: null, culture: null);
 
-    /// <summary>The default, as it would be written; in words where it depends on others; null where there is none.</summary>
-    public string? DefaultText(object fresh) =>
-        Doc.Default ?? (!Required && Get(fresh) is { } value && Form is not (SectionForm or VariantForm) ? NodeText.Flow(Form.Write(value)) : null);
+    /// <summary>The default as it would be written; null where there is none or it depends on others.</summary>
+    public string? DefaultText(object fresh) => Default(fresh) is { } node ? NodeText.Flow(node) : null;
 
     public JsonObject Schema(object fresh)
     {
         var schema = Form.Schema();
         if (IsNullable) schema = new JsonObject { ["anyOf"] = new JsonArray(schema, new JsonObject { ["type"] = "null" }) };
         schema["description"] = Doc.Default is null ? Doc.Text : $"{Doc.Text} (default: {Doc.Default})";
-        if (Doc.Default is null && !Required && Form is not (SectionForm or VariantForm) && Get(fresh) is { } value) schema["default"] = NodeText.ToJson(Form.Write(value));
+        if (Default(fresh) is { } node) schema["default"] = NodeText.ToJson(node);
         return schema;
     }
+
+    private ConfigNode? Default(object fresh) =>
+        Doc.Default is null && !Required && Form is not (SectionForm or VariantForm) && Get(fresh) is { } value ? Form.Write(value) : null;
 }

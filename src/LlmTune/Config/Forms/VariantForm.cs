@@ -36,8 +36,10 @@ internal sealed class VariantForm(Type type) : Form
 
     public override IEnumerable<SettingInfo> Settings(string path)
     {
-        yield return new SettingInfo(Paths.Join(path, Key), Suggest.Either([.. _variants.Keys]), _variants.Keys.First(), false, "which kind", false);
-        foreach (var setting in _variants.Values.SelectMany(variant => variant.Form.Settings(path)).DistinctBy(setting => setting.Path)) yield return setting;
+        yield return new SettingInfo(
+            Paths.Join(path, Key), Suggest.Either([.. _variants.Keys]), _variants.Keys.First(), null, Required: false, "which kind", IsSection: false);
+        var all = _variants.Values.SelectMany(variant => variant.Form.Settings(path));
+        foreach (var setting in all.DistinctBy(setting => setting.Path)) yield return setting;
     }
 
     /// <summary>A misspelt type is reported, and what was meant is read, so that the rest is checked too.</summary>

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using LlmTune.Config;
+
+namespace LlmTune.Cli;
+
+/// <summary>What is wrong with a command line, with what was meant.</summary>
+internal static class ParseMistakes
+{
+    public static IReadOnlyList<string> Of(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        if (parsed.Action is HelpText.HelpOfVerb) return [];
+        var relevant = command.Subcommands.Count > 0 ? 1 : int.MaxValue;   // what follows an unknown verb was meant for it
+        List<string> mistakes = [.. parsed.UnmatchedTokens.Take(relevant).Select(token => Unmatched(token, command))];
+        mistakes.AddRange(Swallowed(parsed).Select(token => Unmatched(token, command)));
+        if (parsed.UnmatchedTokens.Count == 0) mistakes.AddRange(parsed.Errors.Select(Worded));
+        return mistakes;
+    }
+
+    private static string Worded(ParseError error) => error.SymbolResult switch
+    {
+        CommandResult { Command.Subcommands: { Count: > 0 } verbs } => $"a verb is missing: {Suggest.Either([.. verbs.Select(verb => verb.Name)])}",
+        ArgumentResult { Tokens.Count: 0, Argument: var argument, Parent: CommandResult } => $"<{argument.Name}> is missing: {argument.Description}",
+        ArgumentResult { Tokens.Count: 0, Parent: OptionResult { Option: var option } } => NeedsValue(option),
+        OptionResult { Tokens.Count: 0, Option: var option } => NeedsValue(option),
+        _ => char.ToLowerInvariant(error.Message[0]) + error.Message[1..].TrimEnd('.'),
+    };
+
+    private static string NeedsValue(Option option) => $"{option.Name} needs a value: {option.Description}";
+
+    private static string Unmatched(string token, Command command)
+    {
+        if (IsOption(token))
+        {
+            var name = token.Split('=')[0];
+            var options = command.Options.Concat(HelpText.Inherited(command));
+            return $"unknown option '{name}'{Suggest.Hint(Suggest.Nearest(name, options.Select(option => option.Name)))}";
+        }
+        var verbs = command.Subcommands.Select(verb => verb.Name).ToList();
+        return verbs.Count == 0
+            ? $"unexpected argument '{token}'"
+            : $"unknown verb '{token}'{Suggest.Nearest(token, verbs) switch
+            {
+                null => $"; there are {string.Join(", ", verbs)}",
+                var meant => Suggest.Hint(meant),
+            }}";
+    }
+
+    /// <summary>Options that are not known, taken for one more value of a list of arguments.</summary>
+    private static IEnumerable<string> Swallowed(ParseResult parsed) =>
+        from result in parsed.CommandResult.Children.OfType<ArgumentResult>()
+        from token in result.Tokens
+        where IsOption(token.Value)
+        let before = parsed.Tokens.TakeWhile(other => !ReferenceEquals(other, token))
+        where !before.Any(other => other.Type == TokenType.DoubleDash)
+        select token.Value;
+
+    private static bool IsOption(string token) => token.Length > 1 && token[0] == '-' && !char.IsAsciiDigit(token[1]);
+}

@@ -1,0 +1,48 @@
+using System.Runtime.InteropServices;
+using Spectre.Console;
+
+namespace LlmTune.Cli.Terminal;
+
+/// <summary>
+/// Ctrl-C and SIGTERM. Ordinarily the program ends at once with exit code 130. A verb that has something to save says so by
+/// <see cref="Expect"/>: then the first one only cancels <see cref="Token"/>, and the second one ends the program.
+/// </summary>
+public sealed class Interrupt : IDisposable
+{
+    private readonly CancellationTokenSource _source = new();
+    private readonly PosixSignalRegistration[] _signals;
+    private readonly IAnsiConsole _console;
+    private volatile string? _answer;
+
+    internal Interrupt(Screen screen)
+    {
+        _console = screen.People;
+        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+    }
+
+    /// <summary>Cancelled when the user wants to stop.</summary>
+    public CancellationToken Token => _source.Token;
+
+    /// <param name="answer">What is done about it, said when it happens: <c>saving a checkpoint after this step</c>.</param>
+    public void Expect(string answer) => _answer = answer;
+
+    public void Dispose()
+    {
+        foreach (var signal in _signals) signal.Dispose();
+        _source.Dispose();
+    }
+
+    private void Handle(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (_answer is { } answer && !_source.IsCancellationRequested)
+        {
+            _console.Line("interrupted: ", "yellow", $"{answer}; once more stops at once");
+            _source.Cancel();
+            return;
+        }
+        _console.Cursor.Show();
+        _console.Line("interrupted", "yellow");
+        Environment.Exit(Failures.Interrupted);
+    }
+}

@@ -1,0 +1,34 @@
+using LlmTune.Config;
+using LlmTune.Recipes;
+
+namespace LlmTune.Tests.Recipes;
+
+/// <summary>The sample run files of the repository.</summary>
+public class ConfigsTests
+{
+    private static readonly string Folder = Path.Join(Root(AppContext.BaseDirectory), "configs");
+
+    public static TheoryData<string> Files() =>
+        [.. Directory.EnumerateFiles(Folder, "*.yaml", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Folder, file)).Order()];
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Has_no_mistake_and_begins_with_the_command_that_runs_it(string file)
+    {
+        var run = RunConfig.Load(Path.Join(Folder, file));
+        Assert.Equal(run, ConfigFile.Parse<RunConfig>(ConfigFile.ToYaml(run), file));
+        var comment = File.ReadLines(Path.Join(Folder, file)).TakeWhile(line => line.StartsWith('#'));
+        Assert.Contains(comment, line => line.StartsWith($"#   llmtune train configs/{file}", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Names_its_sections_in_the_order_of_the_record(string file)
+    {
+        var sections = File.ReadLines(Path.Join(Folder, file)).Where(line => line.Length > 0 && char.IsLetter(line[0])).Select(line => line.Split(':')[0]);
+        var order = ConfigFile.Settings<RunConfig>().Where(setting => setting.Section.Length == 0).Select(setting => setting.Path).ToList();
+        Assert.Equal(sections.OrderBy(order.IndexOf), sections);
+    }
+
+    private static string Root(string folder) => File.Exists(Path.Join(folder, "LlmTune.sln")) ? folder : Root(Path.GetDirectoryName(folder)!);
+}
