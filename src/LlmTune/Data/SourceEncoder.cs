@@ -86,7 +86,7 @@ internal static class SourceEncoder
                     Documents = report.Documents + 1,
                     Tokens = report.Tokens + tokens.Ids.Length,
                     Trained = report.Trained + tokens.Trained.AsSpan(1).Count(true),
-                    Truncated = lost > 0 ? report.Truncated.With($"{outcome.Row.Place}: {lost:N0} of {outcome.Length:N0} tokens") : report.Truncated,
+                    Truncated = lost > 0 ? report.Truncated.With($"{outcome.Row.Place}: lost {lost:N0} of {outcome.Length:N0} tokens") : report.Truncated,
                     TokensLost = report.TokensLost + lost,
                 };
         }
@@ -155,7 +155,7 @@ internal static class SourceEncoder
         {
             return new Outcome(
                 Fate.TooLong, row, Length: length,
-                Message: $"has {length:N0} tokens, a row holds {limit:N0}; raise data.max_length or set data.truncation: truncate");
+                Message: $"has {length:N0} tokens, a row holds {limit:N0}; raise data.max_length or set {(tokens.IsText ? "data.packing: wrapped, which loses nothing of long texts" : "data.truncation: truncate")}");
         }
         var cut = LengthLimit.Cut(tokens, limit, settings.Codec.Bos);
         return cut.AnyTrained
