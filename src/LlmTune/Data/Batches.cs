@@ -63,12 +63,13 @@ public sealed class Batches
     /// <exception cref="RequestException">The place belongs to other data or another order.</exception>
     public void Restore(BatchState state)
     {
-        if (state.Seed != _seed) throw new RequestException($"the checkpoint's order of data has seed {state.Seed}, this run's is {_seed}; set training.data_seed to {state.Seed}");
+        if (state.Seed != _seed)
+            throw new RequestException($"the checkpoint's order of data has seed {state.Seed}, this run's is {_seed}; set training.data_seed to {state.Seed}");
         if (state.Data != _corpus.Fingerprint)
         {
             throw new RequestException(
-                $"the checkpoint belongs to other data (fingerprint {state.Data}, this run's is {_corpus.Fingerprint}): the files, the settings in data, the tokenizer or the "
-                + "chat template have changed, so its place in the epoch means nothing; restore them, or start a new run");
+                $"the checkpoint belongs to other data (fingerprint {state.Data}, this run's is {_corpus.Fingerprint}): the files, the settings in data, the "
+                + "tokenizer or the chat template have changed, so its place in the epoch means nothing; restore them, or start a new run");
         }
         _next = null;
         _plan = state.Epoch == _epoch ? _plan : _corpus.Plan(state.Epoch);

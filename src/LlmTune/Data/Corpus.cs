@@ -77,7 +77,7 @@ public sealed class Corpus : IDisposable
         try
         {
             if (corpus.MaxLength < config.MaxLength)
-                log.Information("Rows hold {Length} tokens: data.max_length is {Asked}, the model knows {Length}", corpus.MaxLength, config.MaxLength, corpus.MaxLength);
+                log.Information("Rows hold {Length} tokens, all that the model knows; data.max_length is {Asked}", corpus.MaxLength, config.MaxLength);
             IReadOnlyList<SourceConfig> sources = [.. config.Sources, .. config.Eval?.Sources ?? []];
             foreach (var source in sources) corpus.Add(source, log, cancel);
             corpus.Divide(log);
@@ -170,14 +170,16 @@ public sealed class Corpus : IDisposable
         _stores.Add(store);
         _starts.Add(checked(_starts[^1] + store.Count));
         var report = store.Header.Report;
-        log.Information("{Source}: {Format}{How}, {Rows} rows", source.Label, report.Format, config.Format is null && config.Name is null ? " (found from the rows)" : "", report.Rows);
+        var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
+        log.Information("{Source}: {Rows} rows of the format {Format}, {How}", source.Label, report.Rows, report.Format, found);
         foreach (var (tally, what) in ((Tally, string)[])
         [
             (report.Malformed, "do not fit and were left out"), (report.NothingToTrain, "have nothing to train on and were left out"),
             (report.TooLong, "are too long and were left out"), (report.Truncated, "were cut"),
         ])
         {
-            if (tally.Count > 0) log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
+            if (tally.Count == 0) continue;
+            log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
         }
         if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([report]).Table()}");
     }
@@ -246,7 +248,8 @@ public sealed class Corpus : IDisposable
 
     private void Warn(ILogger log)
     {
-        if (_settings.Codec.Eos is null && _stores.Exists(s => s.Header.Report.Format is not ("messages" or "sharegpt" or "alpaca" or "question_answer" or "tokenized")))
+        string[] withoutEnd = ["prompt_completion", "text", "lines", "paragraphs"];
+        if (_settings.Codec.Eos is null && _stores.Exists(s => withoutEnd.Contains(s.Header.Report.Format)))
             log.Warning("The tokenizer names no end of text (eos_token), so texts and completions are trained on without one: the model will not learn to stop");
         if (Report.Overlap > 0)
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
@@ -255,7 +258,8 @@ public sealed class Corpus : IDisposable
         if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
         {
             log.Warning(
-                "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. Set data.mixing: first_exhausted or all_exhausted to have the weights held",
+                "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. "
+                + "Set data.mixing: first_exhausted or all_exhausted to have the weights held",
                 string.Join(", ", Training.Select((t, s) => $"{Labels[s]} {100.0 * t.Length / Training.Sum(x => x.Length):F0}%")));
         }
     }
