@@ -4,8 +4,8 @@ namespace LlmTune.Data;
 /// <param name="Epoch">From 0.</param>
 /// <param name="Row">Rows of the epoch that are used up.</param>
 /// <param name="Seed">Seed of the order.</param>
-/// <param name="Rows">Rows of the epoch: another number means other data.</param>
-public sealed record BatchState(int Epoch, int Row, long Seed, int Rows);
+/// <param name="Data">Fingerprint of the documents and of how they are laid into rows.</param>
+public sealed record BatchState(int Epoch, int Row, long Seed, string Data);
 
 /// <summary>How rows are divided over micro-batches and processes.</summary>
 /// <param name="RowsPerBatch">Rows of a micro-batch.</param>
@@ -57,17 +57,22 @@ public sealed class Batches
     public EpochPlan Plan => _plan;
 
     /// <summary>The place before the next step.</summary>
-    public BatchState State => new(_epoch, _row, _seed, _plan.Rows);
+    public BatchState State => new(_epoch, _row, _seed, _corpus.Fingerprint);
 
     /// <summary>Goes to a place that <see cref="State"/> gave, of batches of any division.</summary>
     /// <exception cref="RequestException">The place belongs to other data or another order.</exception>
     public void Restore(BatchState state)
     {
-        if (state.Seed != _seed) throw new RequestException($"the checkpoint's order of data has seed {state.Seed}, this run's is {_seed}; set training.data_seed to {state.Seed}");
+        if (state.Seed != _seed)
+            throw new RequestException($"the checkpoint's order of data has seed {state.Seed}, this run's is {_seed}; set training.data_seed to {state.Seed}");
+        if (state.Data != _corpus.Fingerprint)
+        {
+            throw new RequestException(
+                $"the checkpoint belongs to other data (fingerprint {state.Data}, this run's is {_corpus.Fingerprint}): the files, the settings in data, the "
+                + "tokenizer or the chat template have changed, so its place in the epoch means nothing; restore them, or start a new run");
+        }
         _next = null;
         _plan = state.Epoch == _epoch ? _plan : _corpus.Plan(state.Epoch);
-        if (state.Rows != _plan.Rows)
-            throw new RequestException($"the checkpoint's epoch has {state.Rows:N0} rows, this run's has {_plan.Rows:N0}: the data, its settings or the tokenizer have changed since");
         (_epoch, _row) = (state.Epoch, state.Row);
     }
 

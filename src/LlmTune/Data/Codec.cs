@@ -32,8 +32,14 @@ public sealed record Codec
         Eos = tokenizer.EosId,
         Bos = tokenizer.BosId,
         Vocabulary = vocabulary,
-        Identity = Hashes.OfText(string.Join('\n', Hashes.OfFile(Path.Combine(tokenizer.Folder, "tokenizer.json")), tokenizer.Config, template?.Source, template?.Variables.ToJsonString())),
+        Identity = IdentityOf(tokenizer, template),
     };
+
+    private static string IdentityOf(HfTokenizer tokenizer, ChatTemplate? template)
+    {
+        var file = Hashes.OfFile(Path.Combine(tokenizer.Folder, "tokenizer.json"));
+        return Hashes.OfText(string.Join('\n', file, tokenizer.Config, template?.Source, template?.Variables.ToJsonString()));
+    }
 
     /// <summary>What a template refuses is a problem of that row.</summary>
     private static RenderedConversation Rendered(ChatTemplate template, Conversation conversation, HfTokenizer tokenizer)

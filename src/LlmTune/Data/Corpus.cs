@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using System.Text;
 using LlmTune.Data.Formats;
 using LlmTune.Data.Sources;
 using Serilog;
@@ -62,6 +66,9 @@ public sealed class Corpus : IDisposable
 
     public DataReport Report { get; private set; } = new([]);
 
+    /// <summary>Changes with the documents to train on and with everything that lays them into rows, but for the seed.</summary>
+    public string Fingerprint { get; private set; } = "";
+
     /// <summary>Reads, renders and tokenizes everything.</summary>
     /// <exception cref="RequestException">Something in the sources cannot be trained on, or nothing is left.</exception>
     public static Corpus Build(DataConfig config, CorpusSettings settings, ILogger log, CancellationToken cancel = default)
@@ -70,7 +77,7 @@ public sealed class Corpus : IDisposable
         try
         {
             if (corpus.MaxLength < config.MaxLength)
-                log.Information("Rows hold {Length} tokens: data.max_length is {Asked}, the model knows {Length}", corpus.MaxLength, config.MaxLength, corpus.MaxLength);
+                log.Information("Rows hold {Length} tokens, all that the model knows; data.max_length is {Asked}", corpus.MaxLength, config.MaxLength);
             IReadOnlyList<SourceConfig> sources = [.. config.Sources, .. config.Eval?.Sources ?? []];
             foreach (var source in sources) corpus.Add(source, log, cancel);
             corpus.Divide(log);
@@ -163,14 +170,16 @@ public sealed class Corpus : IDisposable
         _stores.Add(store);
         _starts.Add(checked(_starts[^1] + store.Count));
         var report = store.Header.Report;
-        log.Information("{Source}: {Format}{How}, {Rows} rows", source.Label, report.Format, config.Format is null && config.Name is null ? " (found from the rows)" : "", report.Rows);
+        var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
+        log.Information("{Source}: {Rows} rows of the format {Format}, {How}", source.Label, report.Rows, report.Format, found);
         foreach (var (tally, what) in ((Tally, string)[])
         [
             (report.Malformed, "do not fit and were left out"), (report.NothingToTrain, "have nothing to train on and were left out"),
             (report.TooLong, "are too long and were left out"), (report.Truncated, "were cut"),
         ])
         {
-            if (tally.Count > 0) log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
+            if (tally.Count == 0) continue;
+            log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
         }
         if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([report]).Table()}");
     }
@@ -204,38 +213,30 @@ public sealed class Corpus : IDisposable
     /// <summary>Divides the documents into those to train on and those held out.</summary>
     private void Divide(ILogger log)
     {
-        var training = _config.Sources.Count;
-        var contents = Enumerable.Range(0, _starts[training]).Select(Content).ToArray();
-        var held = _config.Eval switch
-        {
-            { Fraction: { } fraction } => Holdout.Fraction(contents, fraction),
-            { Count: { } count } => Holdout.Count(contents, count),
-            _ => new bool[contents.Length],
-        };
-        HashSet<ulong> seen = [], seenHeld = [];
-        var reports = _stores.Select(s => s.Header.Report).ToArray();
-        var lists = new List<int>[_stores.Count];
-        List<int> eval = [];
-        for (var s = 0; s < _stores.Count; s++)
-        {
-            lists[s] = [];
-            var (duplicates, heldOut) = (0, 0);
-            for (var document = _starts[s]; document < _starts[s + 1]; document++)
-            {
-                var isHeld = s >= training || held[document];
-                var fresh = (isHeld ? seenHeld : seen).Add(Content(document));
-                if (!fresh) duplicates++;
-                if (isHeld) heldOut++;
-                if (fresh || !_config.Deduplicate) (isHeld ? eval : lists[s]).Add(document);
-            }
-            reports[s] = reports[s] with { Label = LabelOf(s), Duplicates = duplicates, Eval = heldOut };
-        }
-        Training = [.. lists.Take(training).Select(l => l.ToArray())];
-        Eval = [.. eval];
-        Labels = [.. reports.Select(r => r.Label)];
-        Report = new DataReport(reports) { Overlap = eval.Count(d => seen.Contains(Content(d))) };
+        var contents = Enumerable.Range(0, Count).Select(Content).ToArray();
+        var division = Division.Of(contents, _starts, _config.Sources.Count, _config.Eval, _config.Deduplicate);
+        (Training, Eval) = (division.Training, division.Eval);
+        var reports = _stores.Select((s, i) => s.Header.Report with { Label = LabelOf(i), Duplicates = division.Duplicates[i], Eval = division.HeldOut[i] });
+        Report = new DataReport([.. reports]) { Overlap = division.Overlap };
+        Labels = [.. Report.Sources.Select(r => r.Label)];
+        Fingerprint = Print();
         Warn(log);
         if (Training.All(t => t.Length == 0)) throw new RequestException($"no row is left to train on\n{Report.Table()}");
+    }
+
+    private string Print()
+    {
+        var hash = new XxHash3();
+        foreach (var document in Training.SelectMany(t => t))
+        {
+            var stored = Stored(document);
+            hash.Append(MemoryMarshal.AsBytes([stored.Content, (ulong)stored.Length, (ulong)stored.Trained, (ulong)SourceOf(document)]));
+        }
+        var grouped = _config is { Packing: PackingMode.None, GroupByLength: true } ? _settings.RowsPerStep : 0;
+        var settings = $"{MaxLength} {_config.Packing} {grouped} {_config.Mixing} {_config.WeightUnit} {_config.Shuffle} "
+            + string.Join(' ', _config.Sources.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Weight:R}/{s.MaxRepeats}")));
+        hash.Append(Encoding.UTF8.GetBytes(settings));
+        return $"{hash.GetCurrentHashAsUInt64():x16}";
     }
 
     private string LabelOf(int source)
@@ -247,6 +248,9 @@ public sealed class Corpus : IDisposable
 
     private void Warn(ILogger log)
     {
+        string[] withoutEnd = ["prompt_completion", "text", "lines", "paragraphs"];
+        if (_settings.Codec.Eos is null && _stores.Exists(s => withoutEnd.Contains(s.Header.Report.Format)))
+            log.Warning("The tokenizer names no end of text (eos_token), so texts and completions are trained on without one: the model will not learn to stop");
         if (Report.Overlap > 0)
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);
@@ -254,7 +258,8 @@ public sealed class Corpus : IDisposable
         if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
         {
             log.Warning(
-                "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. Set data.mixing: first_exhausted or all_exhausted to have the weights held",
+                "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. "
+                + "Set data.mixing: first_exhausted or all_exhausted to have the weights held",
                 string.Join(", ", Training.Select((t, s) => $"{Labels[s]} {100.0 * t.Length / Training.Sum(x => x.Length):F0}%")));
         }
     }

@@ -47,7 +47,7 @@ public sealed record DataConfig
     [Key("shuffle"), Doc("a new order each epoch, from training.data_seed")]
     public bool Shuffle { get; init; } = true;
 
-    [Key("cache"), Doc("keep tokenized data from run to run, by the content of files, tokenizer and settings")]
+    [Key("cache"), Doc("keep tokenized data from run to run, by content")]
     public bool Cache { get; init; } = true;
 
     [Key("num_proc"), Doc("threads that prepare data", Default = "all cores", Example = "4")]
@@ -66,7 +66,7 @@ public sealed record SourceConfig : ISettingRules
     [Key("columns"), Doc("which column plays which part", Default = "by the format", Example = "{ prompt: question, completion: answer }")]
     public ValueDictionary? Columns { get; init; }
 
-    [Key("weight"), Doc("share among the sources, where mixing is first_exhausted or all_exhausted")]
+    [Key("weight"), Doc("share among the sources, unless mixing is once")]
     public double Weight { get; init => field = Require.Positive(value); } = 1;
 
     [Key("limit"), Doc("take at most so many rows", Default = "all", Example = "1000")]
@@ -94,7 +94,7 @@ public sealed record SourceConfig : ISettingRules
     {
         if (Path is null && Name is null) yield return ("path", "is missing: a file, a folder, a pattern (data/*.jsonl), or - for standard input");
         if (Path is not null && Name is not null) yield return ("name", "cannot stand beside path; keep one of them");
-        if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
+        else if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
         if (Name is null && Dir is not null) yield return ("dir", "needs a name beside it");
     }
 }

@@ -62,7 +62,11 @@ public sealed record DataReport(IReadOnlyList<SourceReport> Sources)
     /// <summary>A table with a line a source and, of several, their sum.</summary>
     public string Table()
     {
-        string[] header = ["source", "format", "rows", "documents", "held out", "tokens", "trained", "longest", "malformed", "too long", "no target", "cut", "tokens lost", "duplicates"];
+        string[] header =
+        [
+            "source", "format", "rows", "documents", "held out", "tokens", "trained", "longest", "malformed", "too long", "no target", "cut", "tokens lost",
+            "duplicates",
+        ];
         List<string[]> lines = [header, .. Sources.Select(Line)];
         if (Sources.Count > 1) lines.Add(Line(Sum()));
         var widths = header.Select((_, c) => lines.Max(l => l[c].Length)).ToArray();

@@ -18,7 +18,10 @@ public static class Holdout
     public static bool[] Count(ReadOnlySpan<ulong> contents, int count)
     {
         if (count >= contents.Length)
-            throw new RequestException($"data.eval.count is {count:N0} and there are {contents.Length:N0} examples: nothing would be left to train on");
+        {
+            throw new RequestException(
+                FormattableString.Invariant($"data.eval.count is {count:N0} and there are {contents.Length:N0} examples: nothing would be left to train on"));
+        }
         var places = new ulong[contents.Length];
         for (var i = 0; i < places.Length; i++) places[i] = Place(contents[i]);
         ulong[] sorted = [.. places];

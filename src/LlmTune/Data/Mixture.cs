@@ -84,7 +84,8 @@ public static class Mixture
         var draws = mixing == MixingMode.FirstExhausted ? lengths.Min() : lengths.Max();
         if (draws <= MostDraws || sources.All(s => s.MaxRepeats is not null)) return;
         throw new RequestException(
-            $"with these weights an epoch would take {draws:N0} rows until every source is exhausted; raise the smallest weight, or set mixing: first_exhausted or max_repeats");
+            FormattableString.Invariant($"with these weights an epoch would take {draws:N0} rows until every source is exhausted; ")
+            + "raise the smallest weight, or set mixing: first_exhausted or max_repeats");
     }
 
     /// <summary>

@@ -54,7 +54,8 @@ public static class Rendering
         if (codec.Render is null)
         {
             throw new RequestException(
-                "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, which need none");
+                "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, "
+                + "which need none");
         }
         var rendered = codec.Render(conversation);
         return new Tokens(rendered.Ids, Mask(conversation, rendered.Ids.Length, rendered.Turns, masks));

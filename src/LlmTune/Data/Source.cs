@@ -72,8 +72,8 @@ internal sealed record Source : IDisposable
         if (sample.Count == 0) throw new RequestException($"{path} holds no rows");
         var good = sample.Where(r => r.Problem is null).Select(r => r.Value).ToList();
         if (good.Count > 0) return Detection.Find(good, settings, path);
-        throw new RequestException(
-            string.Join('\n', (IEnumerable<string>)[$"{path}: none of its first {sample.Count} rows can be read", .. sample.Take(Tally.Shown).Select(r => $"  {r.Place}: {r.Problem}")]));
+        var shown = sample.Take(Tally.Shown).Select(r => $"\n  {r.Place}: {r.Problem}");
+        throw new RequestException($"{path}: none of its first {sample.Count} rows can be read{string.Concat(shown)}");
     }
 
     /// <summary>Rows of which the first are looked at before all are taken.</summary>

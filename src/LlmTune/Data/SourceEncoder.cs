@@ -86,7 +86,7 @@ internal static class SourceEncoder
                     Documents = report.Documents + 1,
                     Tokens = report.Tokens + tokens.Ids.Length,
                     Trained = report.Trained + tokens.Trained.AsSpan(1).Count(true),
-                    Truncated = lost > 0 ? report.Truncated.With($"{outcome.Row.Place}: {lost:N0} of {outcome.Length:N0} tokens") : report.Truncated,
+                    Truncated = lost > 0 ? report.Truncated.With(FormattableString.Invariant($"{outcome.Row.Place}: lost {lost:N0} of {outcome.Length:N0} tokens")) : report.Truncated,
                     TokensLost = report.TokensLost + lost,
                 };
         }
@@ -153,13 +153,13 @@ internal static class SourceEncoder
         if (length <= settings.MaxLength || settings.MaxLength is not { } limit) return new Outcome(Fate.Kept, row, tokens, content, length);
         if (settings.Truncation != TruncationMode.Truncate)
         {
-            return new Outcome(
-                Fate.TooLong, row, Length: length,
-                Message: $"has {length:N0} tokens, a row holds {limit:N0}; raise data.max_length or set data.truncation: truncate");
+            var cure = tokens.IsText ? "data.packing: wrapped, which loses nothing of long texts" : "data.truncation: truncate";
+            var message = FormattableString.Invariant($"has {length:N0} tokens, a row holds {limit:N0}; raise data.max_length or set {cure}");
+            return new Outcome(Fate.TooLong, row, Length: length, Message: message);
         }
         var cut = LengthLimit.Cut(tokens, limit, settings.Codec.Bos);
         return cut.AnyTrained
             ? new Outcome(Fate.Kept, row, cut, content, length)
-            : new Outcome(Fate.NothingToTrain, row, Length: length, Message: $"has no token to train on within {limit:N0} tokens");
+            : new Outcome(Fate.NothingToTrain, row, Length: length, Message: FormattableString.Invariant($"has no token to train on within {limit:N0} tokens"));
     }
 }

@@ -197,8 +197,9 @@ public class ConfigFileTests
     [Fact]
     public void Overrides_reach_every_kind_of_setting()
     {
-        var run = Parse(Everything, "adapter.r=2", "data.sources.0.weight=7", "learning_rate=1e-5", "device=cpu", "data.packing=False",
-            "adapter.target_modules=[k_proj, o_proj]", "data.sources.3.path=/data/more.jsonl", "data.eval={count: 3}", "training.eval_steps=9", "seed=1", "seed=3");
+        var run = Parse(Everything,
+            "adapter.r=2", "data.sources.0.weight=7", "learning_rate=1e-5", "device=cpu", "data.packing=False", "adapter.target_modules=[k_proj, o_proj]",
+            "data.sources.3.path=/data/more.jsonl", "data.eval={count: 3}", "training.eval_steps=9", "seed=1", "seed=3");
         var lora = (LoraConfig)run.Adapter!;
         Assert.Equal((2, 7.0, 1e-5, "cpu", PackingMode.None, 3, 9, 3),
             (lora.Rank, run.Data.Sources[0].Weight, run.Training.LearningRate, run.Device, run.Data.Packing, run.Data.Eval!.Count, run.Training.EvalSteps, run.Training.Seed));

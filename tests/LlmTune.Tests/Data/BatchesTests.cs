@@ -113,7 +113,12 @@ public sealed class BatchesTests : IDisposable
         var batches = new Batches(corpus, new BatchShape(4), 42);
         var seed = Assert.Throws<RequestException>(() => batches.Restore(batches.State with { Seed = 7 }));
         Assert.Equal("the checkpoint's order of data has seed 7, this run's is 42; set training.data_seed to 7", seed.Message);
-        var rows = Assert.Throws<RequestException>(() => batches.Restore(batches.State with { Rows = 9999 }));
-        Assert.StartsWith("the checkpoint's epoch has 9,999 rows, this run's has ", rows.Message, StringComparison.Ordinal);
+        using var other = Build(101);
+        var data = Assert.Throws<RequestException>(() => new Batches(other, new BatchShape(4), 42).Restore(batches.State));
+        Assert.StartsWith($"the checkpoint belongs to other data (fingerprint {corpus.Fingerprint}, this run's is {other.Fingerprint}): ", data.Message, StringComparison.Ordinal);
+        using var wider = Build(100, maxLength: 41);
+        Assert.Throws<RequestException>(() => new Batches(wider, new BatchShape(4), 42).Restore(batches.State));
+        using var same = Build(100);
+        new Batches(same, new BatchShape(2), 42).Restore(batches.State);
     }
 }

@@ -171,7 +171,7 @@ public sealed class CorpusTests : IDisposable
         using var corpus = Corpus.Build(
             Of(Source("rows.jsonl", Many(10))), new CorpusSettings { Codec = Codecs.Characters, ModelLength = 512 }, log.Logger, TestContext.Current.CancellationToken);
         Assert.Equal(512, corpus.MaxLength);
-        Assert.Contains("Rows hold 512 tokens: data.max_length is 2048, the model knows 512", log.Messages);
+        Assert.Contains("Rows hold 512 tokens, all that the model knows; data.max_length is 2048", log.Messages);
     }
 
     [Fact]
@@ -186,6 +186,29 @@ public sealed class CorpusTests : IDisposable
         Assert.Equal(["one\ntwo\n\n\nthree\r\n‹/s›"], Documents(null));
         Assert.Equal(["one‹/s›", "two‹/s›", "three‹/s›"], Documents("lines"));
         Assert.Equal(["one\ntwo‹/s›", "three‹/s›"], Documents("paragraphs"));
+    }
+
+    [Fact]
+    public void A_long_text_is_pointed_to_wrapped_rows_and_a_missing_end_of_text_is_said()
+    {
+        var log = new Collected();
+        var config = Of(Source("rows.jsonl", """{"text": "short"}""", """{"text": "much longer than a row"}""")) with { MaxLength = 10 };
+        using var corpus = Corpus.Build(config, new CorpusSettings { Codec = Codecs.Characters with { Eos = null } }, log.Logger, TestContext.Current.CancellationToken);
+        Assert.EndsWith(":2: has 22 tokens, a row holds 10; raise data.max_length or set data.packing: wrapped, which loses nothing of long texts", corpus.Report.Sources[0].TooLong.First[0], StringComparison.Ordinal);
+        Assert.Contains("The tokenizer names no end of text (eos_token), so texts and completions are trained on without one: the model will not learn to stop", log.Messages);
+        Assert.Equal("short", Codecs.Show(corpus[0].Ids));
+    }
+
+    [Fact]
+    public void Progress_ends_at_the_whole_file()
+    {
+        var seen = new List<DataProgress>();
+        var progress = new Seen(seen.Add);
+        var config = Of(Source("rows.jsonl", Many(1280)));
+        using var corpus = Corpus.Build(config, new CorpusSettings { Codec = Codecs.Characters, Progress = progress }, Logger.None, TestContext.Current.CancellationToken);
+        Assert.Equal(20, seen.Count);
+        Assert.Equal(new DataProgress("rows.jsonl", 1280, 1), seen[^1]);
+        Assert.Equal(seen.Select(p => p.Share).Order(), seen.Select(p => p.Share));
     }
 
     [Fact]
@@ -226,6 +249,11 @@ public sealed class CorpusTests : IDisposable
 
             """.ReplaceLineEndings("\n"),
             report.Table());
+    }
+
+    private sealed class Seen(Action<DataProgress> report) : IProgress<DataProgress>
+    {
+        public void Report(DataProgress value) => report(value);
     }
 
     private sealed class Collected : ILogEventSink

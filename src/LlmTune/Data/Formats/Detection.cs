@@ -30,14 +30,16 @@ public static class Detection
         if (Most(rows, row => row.TryGetProperty("chosen", out _) && row.TryGetProperty("rejected", out _)))
         {
             throw new RequestException(
-                $"{source}: its rows hold a chosen and a rejected answer, which are not both to be imitated; to train on the chosen ones map them, as in columns: {{ prompt: prompt, completion: chosen }}");
+                $"{source}: its rows hold a chosen and a rejected answer, which are not both to be imitated; to train on the chosen ones map them, as in "
+                + "columns: { prompt: prompt, completion: chosen }");
         }
         foreach (var name in (ReadOnlySpan<string>)["label", "kto_tag"])
         {
             if (Most(rows, row => row.TryGetProperty(name, out var label) && label.ValueKind is JsonValueKind.True or JsonValueKind.False))
             {
                 throw new RequestException(
-                    $"{source}: its rows say by '{name}' whether an answer is good; bad ones are not to be imitated. Leave them out of the file, or set 'format' to train on all");
+                    $"{source}: its rows say by '{name}' whether an answer is good; bad ones are not to be imitated. Leave them out of the file, "
+                    + "or set 'format' to train on all");
             }
         }
     }

@@ -71,7 +71,10 @@ internal static class Messages
             }
             var type = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var kind) ? kind.ToString() : null;
             if (type is not ("text" or "reasoning") || Value(part) is not { } value)
-                throw new RowException($"{where} a content part is of type {type ?? "none"}; only parts of type text are trained on: {{\"type\": \"text\", \"text\": \"…\"}}");
+            {
+                throw new RowException(
+                    $"{where} a content part is of type {type ?? "none"}; only parts of type text are trained on: {{\"type\": \"text\", \"text\": \"…\"}}");
+            }
             if (type == "text")
                 text.Append(value);
             else

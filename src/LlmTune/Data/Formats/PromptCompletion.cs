@@ -15,9 +15,8 @@ internal static class PromptCompletion
     };
 
     private static bool Fits(Fields row) =>
-        row.Has("prompt") && row.TryGet("completion", out var completion)
-        && (row.Settings.Template is not null ? completion.ValueKind == JsonValueKind.String
-            : row.TryGet("prompt", out var prompt) && prompt.ValueKind == completion.ValueKind && completion.ValueKind is JsonValueKind.String or JsonValueKind.Array);
+        row.Has("prompt") && row.TryGet("completion", out var completion) && completion.ValueKind is JsonValueKind.String or JsonValueKind.Array
+        && (row.TryGet("prompt", out var prompt) && row.Settings.Template is null ? prompt.ValueKind : JsonValueKind.String) == completion.ValueKind;
 
     private static Example Read(Fields row)
     {

@@ -23,7 +23,8 @@ internal static class Tokenized
     private static Example.Tokens Read(Fields row)
     {
         var ids = Integers(row, "input_ids") ?? throw new RowException("has no 'input_ids'");
-        if (Array.Find(ids, id => id < 0) is < 0 and var negative) throw new RowException($"'{row.ColumnOf("input_ids")}' holds {negative}, expected token ids from 0");
+        if (Array.Find(ids, id => id < 0) is < 0 and var negative)
+            throw new RowException($"'{row.ColumnOf("input_ids")}' holds {negative}, expected token ids from 0");
         if (Integers(row, "labels", ids.Length) is { } labels)
         {
             for (var t = 0; t < ids.Length; t++)

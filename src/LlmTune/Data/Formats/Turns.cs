@@ -47,7 +47,8 @@ internal static class Turns
         var tools = new JsonArray();
         foreach (var tool in value.EnumerateArray())
         {
-            if (tool.ValueKind != JsonValueKind.Object) throw new RowException($"'{row.ColumnOf("tools")}' holds {Kinds.Describe(tool)}, expected descriptions of functions");
+            if (tool.ValueKind != JsonValueKind.Object)
+                throw new RowException($"'{row.ColumnOf("tools")}' holds {Kinds.Describe(tool)}, expected descriptions of functions");
             var node = JsonObject.Create(tool)!;
             tools.Add((JsonNode)(node.ContainsKey("function") || node.ContainsKey("type") ? node : new JsonObject { ["type"] = "function", ["function"] = node }));
         }

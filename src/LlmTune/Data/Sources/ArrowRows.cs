@@ -14,7 +14,7 @@ internal static class ArrowRows
         var peeked = new byte[6];
         var isFile = stream.ReadAtLeast(peeked, peeked.Length, throwOnEndOfStream: false) == peeked.Length && peeked.AsSpan().SequenceEqual("ARROW1"u8);
         stream.Position = 0;
-        using var reader = Damage.Named("its Arrow header", () => isFile ? new ArrowFileReader(stream, new CompressionCodecFactory()) : new ArrowStreamReader(stream, new CompressionCodecFactory()));
+        using var reader = Damage.Named("its Arrow header", () => Open(stream, isFile));
         if (Damage.Named("its Arrow schema", () => reader.Schema) is not { } schema) throw new InvalidDataException("it has no schema, so it is no Arrow file");
         using var json = new JsonBuilder();
         var number = 0L;
@@ -26,6 +26,12 @@ internal static class ArrowRows
                     yield return new Row(json.Build(writer => WriteRow(writer, schema, batch, i)), file, ++number) { ByLine = false };
             }
         }
+    }
+
+    private static ArrowStreamReader Open(Stream stream, bool isFile)
+    {
+        var codecs = new CompressionCodecFactory();
+        return isFile ? new ArrowFileReader(stream, codecs) : new ArrowStreamReader(stream, codecs);
     }
 
     private static void WriteRow(Utf8JsonWriter writer, Schema schema, RecordBatch batch, int row)
@@ -77,7 +83,7 @@ internal static class ArrowRows
                 writer.WriteEndObject();
                 break;
             case DictionaryArray coded:
-                Write(writer, coded.Dictionary, Code(coded.Indices, i));
+                Write(writer, coded.Dictionary, checked((int)Integer(coded.Indices, i)));
                 break;
             case BinaryArray bytes:
                 JsonBuilder.WriteBytes(writer, bytes.GetBytes(i).Length);
@@ -115,22 +121,20 @@ internal static class ArrowRows
                 writer.WriteStringValue(times.GetTimestamp(i)!.Value);
                 break;
             default:
-                writer.WriteNumberValue(Integer(array, i) ?? throw new InvalidDataException($"a column is of type {array.Data.DataType.Name}, which no row is made of"));
+                writer.WriteNumberValue(Integer(array, i));
                 break;
         }
     }
 
-    private static int Code(IArrowArray indices, int i) => checked((int)(Integer(indices, i) ?? throw new InvalidDataException("a dictionary is not indexed by integers")));
-
-    private static long? Integer(IArrowArray array, int i) => array switch
+    private static long Integer(IArrowArray array, int i) => array switch
     {
-        Int8Array numbers => numbers.GetValue(i),
-        Int16Array numbers => numbers.GetValue(i),
-        Int32Array numbers => numbers.GetValue(i),
-        Int64Array numbers => numbers.GetValue(i),
-        UInt8Array numbers => numbers.GetValue(i),
-        UInt16Array numbers => numbers.GetValue(i),
-        UInt32Array numbers => numbers.GetValue(i),
-        _ => null,
+        Int8Array numbers => numbers.GetValue(i)!.Value,
+        Int16Array numbers => numbers.GetValue(i)!.Value,
+        Int32Array numbers => numbers.GetValue(i)!.Value,
+        Int64Array numbers => numbers.GetValue(i)!.Value,
+        UInt8Array numbers => numbers.GetValue(i)!.Value,
+        UInt16Array numbers => numbers.GetValue(i)!.Value,
+        UInt32Array numbers => numbers.GetValue(i)!.Value,
+        _ => throw new InvalidDataException($"a column is of type {array.Data.DataType.Name}, which no row is made of"),
     };
 }

@@ -34,7 +34,7 @@ public static partial class SourceFiles
             var chosen = files.FindAll(f => Named(Path.GetRelativePath(Directory.Exists(path) ? path : ".", f), split));
             if (chosen.Count > 0) return chosen;
             var names = byPart.Select(g => g.Key).Where(k => k is not null).ToList();
-            throw new RequestException($"{path} has no files named '{split}'; found {(names.Count > 0 ? string.Join(", ", names) : string.Join(", ", files.Take(3).Select(Path.GetFileName)))}");
+            throw new RequestException($"{path} has no files named '{split}'; found {string.Join(", ", names.Count > 0 ? names : files.Take(3).Select(Path.GetFileName))}");
         }
         var parts = byPart.Select(g => g.Key).Where(k => k is not null).Order(StringComparer.Ordinal).ToList();
         if (parts.Contains("train") && parts.Count > 1)

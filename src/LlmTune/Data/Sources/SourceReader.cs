@@ -19,7 +19,8 @@ internal static class SourceReader
     {
         var kind = file == SourceFiles.StandardInput
             ? FileKind.All[0]
-            : FileKind.Of(file) ?? throw new RequestException($"{file}: no kind of file that is read here; expected {FileKind.Extensions}, perhaps with .gz or .zst behind it");
+            : FileKind.Of(file)
+                ?? throw new RequestException($"{file} is of no kind that is read here; expected {FileKind.Extensions}, perhaps with .gz or .zst behind it");
         using var bytes = file == SourceFiles.StandardInput ? Console.OpenStandardInput() : Opened.Bytes(file, position);
         using var stream = kind.IsText ? Opened.Text(bytes, file) : bytes;
         foreach (var row in kind.Read(stream, file, unit))
