@@ -122,12 +122,16 @@ public sealed class TokenEncoding
     private TokenEncoding MergeWith(TokenEncoding other)
     {
         var overflowing = new List<TokenEncoding>();
-        foreach (var overflow in Overflowing)
+        if (Overflowing.Count + other.Overflowing.Count > 0)
         {
-            overflowing.Add(overflow.MergeWith(other));
-            overflowing.AddRange(other.Overflowing.Select(overflow.MergeWith));
+            var (first, second) = (WithoutOverflow(), other.WithoutOverflow());
+            foreach (var overflow in Overflowing)
+            {
+                overflowing.Add(overflow.MergeWith(second));
+                overflowing.AddRange(other.Overflowing.Select(overflow.MergeWith));
+            }
+            overflowing.AddRange(other.Overflowing.Select(first.MergeWith));
         }
-        overflowing.AddRange(other.Overflowing.Select(MergeWith));
         var ranges = new Dictionary<int, (int Start, int Length)>(_sequenceRanges);
         foreach (var (sequence, (start, length)) in other._sequenceRanges) ranges[sequence] = (Count + start, length);
         return new TokenEncoding(

@@ -41,6 +41,9 @@ public sealed class TokenizerGoldenTests
             case "tiktoken":
                 Tiktoken(new GoldenLines(folder));
                 break;
+            case "train":
+                Train(new GoldenLines(folder));
+                break;
             default:
                 Golden.Skip(Area, $"golden cases of kind {kind}");
                 return;
@@ -231,7 +234,7 @@ public sealed class TokenizerGoldenTests
                 for (var i = 0; i < texts.Length; i++)
                 {
                     golden.Equal(number, "plain", GoldenLines.Ints(line.GetProperty("plain")[i]), tokenizer.Encode(texts[i], addSpecialTokens: true));
-                    Compare(golden, number, texts[i], null, line.GetProperty("library")[i], all[i]);
+                    Compare(golden, number, texts[i], null, line.GetProperty("library")[i], all[i], overflows: false);
                 }
                 continue;
             }
@@ -251,7 +254,7 @@ public sealed class TokenizerGoldenTests
         golden.Finish(lines);
     }
 
-    private static void Compare(GoldenLines golden, int number, string text, string? pair, JsonElement expected, TokenEncoding actual)
+    private static void Compare(GoldenLines golden, int number, string text, string? pair, JsonElement expected, TokenEncoding actual, bool overflows = true)
     {
         GoldenLines.Knows(expected, $"line {number}", "ids", "mask", "type_ids", "offsets", "overflowing");
         golden.Equal(number, "ids", GoldenLines.Ints(expected.GetProperty("ids")), actual.Ids);
@@ -259,6 +262,7 @@ public sealed class TokenizerGoldenTests
         else golden.Equal(number, "mask", [.. Enumerable.Repeat(true, actual.Count)], actual.Attended);
         if (expected.TryGetProperty("type_ids", out var types)) golden.Equal(number, "type ids", GoldenLines.Ints(types), actual.TypeIds);
         if (expected.TryGetProperty("offsets", out var offsets)) golden.Equal(number, "spans", ExpectedSpans(offsets, actual, text, pair, null), actual.Spans);
+        if (!overflows) return;
         var overflowing = expected.TryGetProperty("overflowing", out var list) ? list.EnumerateArray().ToList() : [];
         golden.Equal(number, "number of overflows", [overflowing.Count], [actual.Overflowing.Count]);
         for (var i = 0; i < Math.Min(overflowing.Count, actual.Overflowing.Count); i++) Compare(golden, number, text, pair, overflowing[i], actual.Overflowing[i]);
@@ -379,5 +383,67 @@ public sealed class TokenizerGoldenTests
             golden.Equal(number, "decode.jsonl", line.GetProperty("decoded").GetString()!, tokenizer.Decode(GoldenLines.Ints(line.GetProperty("ids"))));
         }
         golden.Finish(lines);
+    }
+
+    /// <summary>Vocabulary and merges equal the library's in order; one thread and several give the same.</summary>
+    private static void Train(GoldenLines golden)
+    {
+        GoldenLines.Knows(golden.Case, "case.json", "case", "library", "versions", "kind", "corpus", "variants", "count");
+        var corpus = File.ReadAllText(Path.Combine(golden.Folder, golden.Case.GetProperty("corpus").GetString()!));
+        var number = 0;
+        foreach (var variant in golden.Case.GetProperty("variants").EnumerateObject())
+        {
+            number++;
+            var v = variant.Value;
+            GoldenLines.Knows(
+                v, variant.Name, "pattern", "pre_tokenizer", "feed", "vocab_size", "min_frequency", "special_tokens", "initial_alphabet", "limit_alphabet", "max_token_length", "normalizer",
+                "expected", "entries", "merges");
+            string[] texts = v.GetProperty("feed") is { ValueKind: JsonValueKind.Array } list ? [.. list.EnumerateArray().Select(text => text.GetString()!)] : v.GetProperty("feed").GetString() switch
+            {
+                "lines" => [.. BpeTrainer.Lines(corpus)],
+                "documents" => corpus.Split("\n\n"),
+                "whole" => [corpus],
+                var other => throw new InvalidOperationException(other),
+            };
+            string[] special = [.. v.GetProperty("special_tokens").EnumerateArray().Select(token => token.GetString()!)];
+            var (size, frequency) = (v.GetProperty("vocab_size").GetInt32(), v.GetProperty("min_frequency").GetInt64());
+            using var expected = JsonDocument.Parse(File.ReadAllText(Path.Combine(golden.Folder, v.GetProperty("expected").GetString()!)));
+            var model = expected.RootElement.GetProperty("model");
+            string[] entries = [.. model.GetProperty("vocab").EnumerateObject().OrderBy(entry => entry.Value.GetInt32()).Select(entry => entry.Name)];
+            entries = entries[..v.GetProperty("entries").GetInt32()];
+            if (model.GetProperty("type").GetString() == "WordLevel")
+            {
+                foreach (var threads in new[] { 1, 4 }) golden.Equal(number, variant.Name, entries, WordLevelTrainer.Train(texts, size, frequency, special, threads));
+                continue;
+            }
+            var training = new BpeTraining
+            {
+                VocabularySize = size,
+                MinFrequency = frequency,
+                SpecialTokens = special,
+                Pattern = Field(v, "pattern")?.GetString() switch
+                {
+                    "gpt2" => TrainingPattern.Gpt2,
+                    "cl100k" => TrainingPattern.Cl100k,
+                    "qwen2" => TrainingPattern.Qwen2,
+                    null when v.GetProperty("pre_tokenizer").GetProperty("type").GetString() == "Whitespace" => TrainingPattern.Words,
+                    var other => throw new InvalidOperationException(other),
+                },
+                AllBytes = v.GetProperty("initial_alphabet").GetString() == "bytes",
+                LimitAlphabet = Field(v, "limit_alphabet")?.GetInt32(),
+                MaxTokenLength = Field(v, "max_token_length")?.GetInt32(),
+                ComposeUnicode = Field(v, "normalizer")?.GetString() == "NFC",
+            };
+            string[] merges = [.. model.GetProperty("merges").EnumerateArray().Take(v.GetProperty("merges").GetInt32()).Select(merge => $"{merge[0]} {merge[1]}")];
+            foreach (var threads in new[] { 1, 4 })
+            {
+                var trained = BpeTrainer.Train(texts, training, threads: threads);
+                golden.Equal(number, $"{variant.Name} entries", entries, trained.Tokens);
+                golden.Equal(number, $"{variant.Name} merges", merges, [.. trained.Merges.Select(merge => $"{merge.Left} {merge.Right}")]);
+                if (entries.Length < model.GetProperty("vocab").EnumerateObject().Count()) continue;
+                Assert.True(System.Text.Json.Nodes.JsonNode.DeepEquals(System.Text.Json.Nodes.JsonNode.Parse(expected.RootElement.GetRawText()), trained.ToJson()), $"{variant.Name}: tokenizer.json differs");
+            }
+        }
+        golden.Finish(number);
     }
 }

@@ -10,8 +10,6 @@ namespace LlmTune.Tokenization;
 /// </summary>
 internal static class TiktokenFile
 {
-    private const string Llama3Pattern = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
     /// <summary>Whether a tokenizer.model is one of these: its first line is base64 and a number.</summary>
     public static bool IsOne(string file)
     {
@@ -30,7 +28,7 @@ internal static class TiktokenFile
         var ranks = ReadRanks(file);
         (int, string)[] special = [.. config.AddedTokens()];
         if (special.Length == 0) special = [.. Llama3Special().Select((content, i) => (ranks.Count + i, content))];
-        var parts = Build(file, ranks, Llama3Pattern, special);
+        var parts = Build(file, ranks, Scanners.Cl100kPattern, special);
         return parts with
         {
             PostProcessor = TemplateProcessor.Around(special.FirstOrDefault(token => token.Item2 == "<|begin_of_text|>") is (var id, { } content) ? (id, content) : null, null),
