@@ -20,13 +20,14 @@ internal static class EvalCommand
         var batch = new Option<int>("--batch-size") { Description = "rows at once; changes no result", HelpName = "n", DefaultValueFactory = _ => 8 };
         var answers = new Option<int>("--answers") { Description = "so many rows with a reference are answered greedily; 0: none", HelpName = "n", DefaultValueFactory = _ => 100 };
         var most = new Option<int>("--max-new-tokens") { Description = "bound for an answer that does not end", HelpName = "n", DefaultValueFactory = _ => 256 };
+        var stop = new Option<string[]>("--stop") { Description = "text that ends an answer as an end token does; may be given several times", HelpName = "text" };
         var output = new Option<string>("--output", "-o") { Description = "where the results are written", HelpName = "file", DefaultValueFactory = _ => "evaluation.json" };
         var options = new ModelOptions();
         var command = new Verb("eval", "measure models on held-out rows",
             "eval models/base out/run merged --data held-out.jsonl",
             "eval out/run --data test.jsonl --answers 0 --output out/run/evaluation.json")
         {
-            models, data, format, limit, length, batch, answers, most, output,
+            models, data, format, limit, length, batch, answers, most, stop, output,
         };
         options.AddTo(command);
         command.SetAction(args =>
@@ -49,6 +50,7 @@ internal static class EvalCommand
                 BatchSize = args.GetValue(batch),
                 Answers = args.GetValue(answers),
                 MaxNewTokens = args.GetValue(most),
+                Stops = args.GetValue(stop) ?? [],
             };
             return Run(request, device, type, args.GetValue(output)!, session);
         });

@@ -27,9 +27,10 @@ public static class ExactMatch
     /// <param name="rows">Prompts and references.</param>
     /// <param name="batchSize">Rows at once; changes no result.</param>
     /// <param name="maxNewTokens">Bound for an answer that does not end; a longer reference raises it.</param>
+    /// <param name="stops">Texts that end an answer as an end token does; answers and references are compared up to them.</param>
     public static IReadOnlyList<Answer> Generate(
         Decoder model, IReadOnlyList<(int[] Prompt, int[] Reference)> rows, int batchSize, int maxNewTokens, IReadOnlyList<int> endTokens,
-        Func<int[], string> decode, Action? onBatch = null, CancellationToken cancel = default)
+        Func<int[], string> decode, IReadOnlyList<string> stops, Action? onBatch = null, CancellationToken cancel = default)
     {
         var answers = new List<Answer>();
         // Rows of like lengths together: the cache is as wide as the longest.
@@ -42,12 +43,19 @@ public static class ExactMatch
             {
                 MaxNewTokens = Math.Max(maxNewTokens, batch.Max(i => rows[i].Reference.Length)),
                 EndTokens = endTokens,
+                Stop = StopStrings.Watch(stops, decode),
             };
             var tokens = TextGenerator.Generate(model, [.. batch.Select(i => rows[i].Prompt)], options, cancel: cancel);
             for (var b = 0; b < batch.Length; b++) made[batch[b]] = decode(tokens[b]);
             onBatch?.Invoke();
         }
-        for (var i = 0; i < rows.Count; i++) answers.Add(new Answer(decode(rows[i].Prompt), decode(rows[i].Reference), made[i]));
+        for (var i = 0; i < rows.Count; i++) answers.Add(new Answer(decode(rows[i].Prompt), Cut(decode(rows[i].Reference)), Cut(made[i])));
         return answers;
+
+        string Cut(string text)
+        {
+            var ends = stops.Select(stop => text.IndexOf(stop, StringComparison.Ordinal)).Where(at => at >= 0);
+            return text[..ends.DefaultIfEmpty(text.Length).Min()];
+        }
     }
 }

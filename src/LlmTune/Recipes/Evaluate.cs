@@ -34,6 +34,9 @@ public sealed record EvaluateRequest
 
     /// <summary>Bound for an answer that does not end.</summary>
     public int MaxNewTokens { get; init; } = 256;
+
+    /// <summary>Texts that end an answer as an end token does.</summary>
+    public IReadOnlyList<string> Stops { get; init; } = [];
 }
 
 /// <summary>One target's results.</summary>
@@ -112,7 +115,7 @@ public static class Evaluate
         var rows = documents.Select(d => ExactMatch.Split(corpus[d])).OfType<(int[], int[])>().Take(request.Answers).ToArray();
         var done = 0;
         var answers = ExactMatch.Generate(
-            loaded.Model, rows, request.BatchSize, request.MaxNewTokens, loaded.EndTokens, ids => loaded.Tokenizer.Decode(ids, skipSpecialTokens: true),
+            loaded.Model, rows, request.BatchSize, request.MaxNewTokens, loaded.EndTokens, ids => loaded.Tokenizer.Decode(ids, skipSpecialTokens: true), request.Stops,
             () => onProgress?.Invoke($"answers of {target.Name}", Math.Min(rows.Length, done += request.BatchSize), rows.Length), cancel);
         return new EvaluationResult(
             target.Name, all, [.. bySource.OrderBy(s => s.Key).Select(s => (corpus.Labels[s.Key], s.Value))], answers);

@@ -95,11 +95,9 @@ public static class Finetune
         var warmup = training.Warmup(total);
         var (loss, supervised, windowTokens, allTokens, skipped) = (0.0, 0L, 0L, 0L, 0);
         var (window, clock) = (Stopwatch.StartNew(), Stopwatch.StartNew());
-        var evaluating = TimeSpan.Zero;
         for (var step = 1; step <= total; step++)
         {
             if (cancel.IsCancellationRequested) return (step - 1, true);
-            var epochBefore = batches.State.Epoch;
             var next = batches.Next();
             var rate = training.LearningRate!.Value * Rate(training.LrSchedulerType, step - 1, warmup, total);
             var result = trainer.Step(next.Micro, rate);
@@ -125,7 +123,7 @@ public static class Finetune
                     GradientNorm = result.GradientNorm,
                     Tokens = allTokens,
                     TokensPerSecond = windowTokens / elapsed.TotalSeconds,
-                    TimeLeft = (clock.Elapsed - evaluating) / step * (total - step),
+                    TimeLeft = clock.Elapsed / step * (total - step),
                     Memory = Environment.WorkingSet,
                     EvalLoss = evaluation.Last,
                 };
@@ -134,7 +132,7 @@ public static class Finetune
                 (loss, supervised, windowTokens) = (0, 0, 0);
                 window.Restart();
             }
-            var epochEnds = next.Progress >= epochBefore + 1 - 1e-9;
+            var epochEnds = next.Progress >= next.Epoch + 1 - 1e-9;
             var due = training.EvalStrategy switch
             {
                 EvalStrategy.Steps => step % training.EvalSteps!.Value == 0,
@@ -142,10 +140,11 @@ public static class Finetune
                 _ => false,
             };
             if (!due && step != total) continue;
-            var began = clock.Elapsed;
+            window.Stop();
+            clock.Stop();
             evaluation.Run(step, next.Progress, cancel);
-            evaluating += clock.Elapsed - began;
-            window.Restart();
+            window.Start();
+            clock.Start();
         }
         return (total, false);
     }
