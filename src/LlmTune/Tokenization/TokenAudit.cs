@@ -97,7 +97,7 @@ public static class TokenAudit
     /// <summary>The special token that ends a turn, white space behind it not regarded; null where there is none or it is not trained on.</summary>
     private static int? EndToken(HfTokenizer tokenizer, AuditRow row, int end)
     {
-        for (var i = end; i >= Math.Max(0, end - 2); i--)
+        foreach (var i in LastTokens(end))
         {
             if (tokenizer.AddedTokens.Any(t => t.Id == row.Ids[i]) || tokenizer.IsSpecial(row.Ids[i])) return row.Trained[i] ? row.Ids[i] : null;
             if (!string.IsNullOrWhiteSpace(tokenizer.Decode([row.Ids[i]]))) return null;
@@ -105,15 +105,17 @@ public static class TokenAudit
         return null;
     }
 
+    /// <summary>Where the token stands that ends a turn: last, or before white space.</summary>
+    private static IEnumerable<int> LastTokens(int end) => Enumerable.Range(0, Math.Min(3, end + 1)).Select(i => end - i);
+
     private static IEnumerable<AuditFinding> PadToken(HfTokenizer tokenizer, IReadOnlyList<AuditRow> rows, int? padId)
     {
         if (padId is not { } pad) yield break;
-        var places = rows.SelectMany(r => r.EndsOfTurns.Where(e => r.Ids[Math.Max(0, e - 2)..(e + 1)].Contains(pad)).Select(e => (Row: r, End: e))).ToList();
-        if (places.Count == 0) yield break;
-        var masked = places.Count(p => !Enumerable.Range(Math.Max(0, p.End - 2), p.End - Math.Max(0, p.End - 2) + 1).Any(i => p.Row.Ids[i] == pad && p.Row.Trained[i]));
+        var places = rows.SelectMany(r => r.EndsOfTurns.SelectMany(LastTokens).Where(i => r.Ids[i] == pad).Select(i => r.Trained[i])).ToList();
+        var masked = places.Count(trained => !trained);
         if (masked == 0) yield break;
         yield return new("pad-token", AuditLevel.Error,
-            $"the padding token {Name(tokenizer, pad)} also ends turns, and at {masked:N0} of {places.Count:N0} ends it is masked away as padding: the model would not learn to stop",
+            $"the padding token {Name(tokenizer, pad)} also ends turns, and at {masked:N0} of {places.Count:N0} places it is masked away as padding: the model would not learn to stop",
             "set pad_token in tokenizer_config.json to a token that no text has, and mask padding by its place, not by its id");
     }
 
