@@ -43,7 +43,7 @@ internal static class Access
 {
     public static object? Attribute(object? target, string name, Rendering r) => target switch
     {
-        Undefined undefined => throw undefined.Error(),
+        Undefined undefined => IsUnsafe(name) ? Undefined.Unsafe(undefined, name) : throw undefined.Error(),
         PyDict dict => Method(dict, name) ?? (dict.TryGet(name, out var value) ? value : Undefined.Of(target, name)),
         Namespace space => space.TryGet(name, out var value) ? value : Undefined.Of(target, name),
         _ => Member(target, name, r) ?? Undefined.Of(target, name),
@@ -120,7 +120,7 @@ internal static class Access
             List<object?> => SequenceMethods.List.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
             PyTuple tuple => tuple.Field(name, out var field) ? field
                 : SequenceMethods.Tuple.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
-            PyRange range => range.Property(name),
+            PyRange range => range.Property(name) ?? (SequenceMethods.Tuple.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null),
             Loop loop => loop.Member(name, r),
             MacroFunction macro => macro.Property(name),
             long or bool or System.Numerics.BigInteger or double => NumberMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,

@@ -125,14 +125,16 @@ internal sealed class MacroFunction(MacroBody macro, Frame definition)
             if (at >= 0) rest.RemoveAt(at);
             return at >= 0;
         }
+        // A default value sees the parameters, not what has their names outside.
+        foreach (var parameter in parameters) r.Frame.Set(parameter.Name, Undefined.Because($"parameter '{parameter.Name}' was not provided", parameter.Name));
         for (var i = 0; i < parameters.Length; i++)
         {
             var parameter = parameters[i];
-            var value = i < arguments.Positional.Length ? arguments.Positional[i]
+            object? value = i < arguments.Positional.Length ? arguments.Positional[i]
                 : TryTake(parameter.Name, out var named) ? named
                 : parameter.Default is { } written ? written.Evaluate(r)
-                : Undefined.Because($"parameter '{parameter.Name}' was not provided", parameter.Name);
-            r.Frame.Set(parameter.Name, value);
+                : Function.Missing;
+            if (!ReferenceEquals(value, Function.Missing)) r.Frame.Set(parameter.Name, value);
         }
         if (macro.Caller && !Array.Exists(parameters, p => p.Name == "caller"))
             r.Frame.Set("caller", TryTake("caller", out var caller) ? caller : Undefined.Because("No caller defined", "caller"));

@@ -27,7 +27,7 @@ internal static partial class Filters
         new("selectattr", ["value", "*args", "**kwargs"], 1, (r, a) => new PyIterator(Select(a, r, attribute: true, keep: true), "generator")),
         new("rejectattr", ["value", "*args", "**kwargs"], 1, (r, a) => new PyIterator(Select(a, r, attribute: true, keep: false), "generator")),
         new("batch", ["value", "linecount", "fill_with"], 2, (r, a) => new PyIterator(Batch(a[0], a.Integer(1, 1), a.Or(2, null), r), "generator")),
-        new("slice", ["value", "slices", "fill_with"], 2, (r, a) => new PyIterator(SliceUp(Py.List(a[0], r), a.Integer(1, 1), a.Or(2, null)), "generator")),
+        new("slice", ["value", "slices", "fill_with"], 2, (r, a) => new PyIterator(SliceUp(a[0], a.Integer(1, 1), a.Or(2, null), r), "generator")),
         new("groupby", ["value", "attribute", "default", "case_sensitive"], 2, (r, a) => GroupBy(a, r)),
         new("attr", ["obj", "name"], 2, (r, a) => a[0] is PyDict dict && !DictMethods.Table.ContainsKey(a.Text(1)) ? Undefined.Of(dict, a.Text(1)) : Access.Attribute(a[0], a.Text(1), r)),
     ];
@@ -109,16 +109,19 @@ internal static partial class Filters
 
     private static List<object?> SortBy(List<object?> items, List<object?[]> keys, bool reverse, Rendering r)
     {
-        int Compare(int x, int y)
+        // As Python compares lists: the first elements that are not equal decide, so what is equal need not have an order.
+        bool Precedes(int x, int y)
         {
+            if (reverse) (x, y) = (y, x);
             for (var i = 0; i < keys[x].Length; i++)
             {
-                if (Py.Ordered(keys[x][i], keys[y][i], Comparison.Less, r)) return reverse ? 1 : -1;
-                if (Py.Ordered(keys[y][i], keys[x][i], Comparison.Less, r)) return reverse ? -1 : 1;
+                if (!Py.Equal(keys[x][i], keys[y][i], r)) return Py.Ordered(keys[x][i], keys[y][i], Comparison.Less, r);
             }
-            return 0;
+            return false;
         }
-        return [.. Enumerable.Range(0, items.Count).Order(Comparer<int>.Create(Compare)).Select(i => items[i])];
+        int[] order = [.. Enumerable.Range(0, items.Count)];
+        Sorting.Stable(order, Precedes);
+        return [.. order.Select(i => items[i])];
     }
 
     private static List<object?> DictSort(object?[] a, Rendering r)
@@ -223,8 +226,9 @@ internal static partial class Filters
         yield return batch;
     }
 
-    private static IEnumerable<object?> SliceUp(List<object?> items, long slices, object? fill)
+    private static IEnumerable<object?> SliceUp(object? value, long slices, object? fill, Rendering r)
     {
+        var items = Py.List(value, r);
         if (slices <= 0) throw new Fault("integer division or modulo by zero");
         var (each, extra, start) = ((int)(items.Count / slices), items.Count % slices, 0);
         for (var i = 0L; i < Math.Min(slices, 100_000); i++)

@@ -33,13 +33,13 @@ internal static partial class Filters
         new("replace", ["s", "old", "new", "count"], 3,
             (r, a) => StringMethods.Replace(Py.Text(a[0], r), Py.Text(a[1], r), Py.Text(a[2], r), a.Or(3, null) is null ? -1 : a.Integer(3, -1), r)),
         new("format", ["value", "*args", "**kwargs"], 1, (r, a) => PrintfFormat.Apply(Py.Text(a[0], r), ((PyDict)a[2]!).Count > 0 ? a[2] : new PyTuple((object?[])a[1]!), r)),
-        new("indent", ["s", "width", "first", "blank"], 1, (r, a) => Indent(a.Text(0), a.Or(1, 4L), a.Flag(2), a.Flag(3), r)),
+        new("indent", ["s", "width", "first", "blank"], 1, (r, a) => Indent(a[0], a.Or(1, 4L), a.Flag(2), a.Flag(3), r)),
         new("center", ["value", "width"], 1, (r, a) => StringMethods.Table["center"].Invoke(r, Py.Text(a[0], r), new Arguments([a.Or(1, 80L)], []))),
-        new("truncate", ["s", "length", "killwords", "end", "leeway"], 1, (r, a) => Truncate(a.Text(0), a.Integer(1, 255), a.Flag(2), a.Has(3) ? a.Text(3) : "...", a.Or(4, null) is null ? 5 : a.Integer(4, 5))),
+        new("truncate", ["s", "length", "killwords", "end", "leeway"], 1, (r, a) => Truncate(a[0], a.Integer(1, 255), a.Flag(2), a.Has(3) ? a.Text(3) : "...", a.Or(4, null) is null ? 5 : a.Integer(4, 5), r)),
         new("wordcount", ["s"], 1, (r, a) => WordCount(Py.Text(a[0], r))),
         new("striptags", ["value"], 1, (r, a) => StripTags(Py.Text(a[0], r))),
         new("urlencode", ["value"], 1, (r, a) => UrlEncode(a[0], r)),
-        new("filesizeformat", ["value", "binary"], 1, (r, a) => FileSize(Number(a[0], 0, r), a.Flag(1))),
+        new("filesizeformat", ["value", "binary"], 1, (r, a) => FileSize(ToFloat(a[0], r), a.Flag(1))),
         new("tojson", ["x", "ensure_ascii", "indent", "separators", "sort_keys"], 1, (r, a) => ToJson(a, r)),
         new("xmlattr", ["d", "autospace"], 1, (r, a) => XmlAttributes(a[0], a.Flag(1, true), r)),
     ];
@@ -92,8 +92,9 @@ internal static partial class Filters
         return result.ToString();
     }
 
-    private static string Indent(string text, object? width, bool first, bool blank, Rendering r)
+    private static object Indent(object? value, object? width, bool first, bool blank, Rendering r)
     {
+        if (Py.TextOf(value) is not { } text) throw (value is Undefined undefined ? undefined.Error() : new Fault($"unsupported operand type(s) for +=: '{Py.TypeName(value)}' and 'str'"));
         var indention = Py.TextOf(width) ?? new string(' ', (int)Math.Clamp(Arithmetic.Index(width, "can't multiply sequence by non-int"), 0, 10_000));
         var lines = Whitespace.Lines(text + "\n");
         r.ChargeText((long)lines.Count * indention.Length);
@@ -104,14 +105,15 @@ internal static partial class Filters
             if (i > 0) result.Append('\n').Append(blank || line.Length > 0 ? indention : "");
             result.Append(line);
         }
-        return result.ToString();
+        return value is SafeText ? new SafeText(result.ToString()) : result.ToString();
     }
 
-    private static string Truncate(string text, long length, bool killWords, string end, long leeway)
+    private static object? Truncate(object? value, long length, bool killWords, string end, long leeway, Rendering r)
     {
         if (length < CodePoints.Count(end)) throw new Fault($"expected length >= {CodePoints.Count(end)}, got {length}");
         if (leeway < 0) throw new Fault($"expected leeway >= 0, got {leeway}");
-        if (CodePoints.Count(text) <= length + leeway) return text;
+        if ((Py.TryLength(value) ?? throw new Fault($"object of type '{Py.TypeName(value)}' has no len()")) <= length + leeway) return value;
+        if (Py.TextOf(value) is not { } text) return Arithmetic.Add(Access.Slice(value, null, length - CodePoints.Count(end), null, r), end, r);
         var kept = text[..CodePoints.Unit(text, length - CodePoints.Count(end))];
         var space = kept.LastIndexOf(' ');
         return (killWords || space < 0 ? kept : kept[..space]) + end;
@@ -258,7 +260,12 @@ internal static partial class Filters
         return double.TryParse(digits.Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out number);
     }
 
-    private static double Number(object? value, double otherwise, Rendering r) => value is Undefined undefined ? throw undefined.Error() : TryFloat(value, out var number) ? number : otherwise;
+    private static double ToFloat(object? value, Rendering r)
+    {
+        if (value is Undefined undefined) throw undefined.Error();
+        if (TryFloat(value, out var number)) return number;
+        throw new Fault(Py.TextOf(value) is not null ? $"could not convert string to float: {Py.Repr(value, r)}" : $"float() argument must be a string or a real number, not '{Py.TypeName(value)}'");
+    }
 
     /// <summary>Rounds half to even, as Python does; a whole number stays whole.</summary>
     private static object Round(object? value, long precision, string method, Rendering r)

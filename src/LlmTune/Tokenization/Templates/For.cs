@@ -51,7 +51,7 @@ internal sealed record For(Target Target, Expression Items, Expression? Filter, 
             Target.Assign(r, item);
             var keep = Py.Truth(Filter!.Evaluate(r));
             r.Frame = current;
-            if (keep) yield return item;
+            if (keep) yield return Target is TupleTarget ? new PyTuple([.. Py.Iterate(item, r)]) : item;
         }
     }
 }

@@ -249,7 +249,7 @@ internal static class PrintfFormat
             r.CheckLength(text.Length + piece.Length);
             text.Append(piece);
         }
-        if (!named && next < positional.Length && arguments is not PyDict) throw new Fault("not all arguments converted during string formatting");
+        if (!named && next < positional.Length && arguments is not (PyDict or List<object?> or PyRange or Undefined)) throw new Fault("not all arguments converted during string formatting");
         return text.ToString();
     }
 

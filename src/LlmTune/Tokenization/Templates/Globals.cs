@@ -42,6 +42,7 @@ internal static class Globals
     private static PyDict NewDict(object?[] rest, PyDict named, Rendering r)
     {
         if (rest.Length > 1) throw new Fault($"dict expected at most 1 argument, got {rest.Length}");
+        if (rest is [Undefined undefined]) throw undefined.Error();
         var dict = new PyDict();
         if (rest is [PyDict other])
         {

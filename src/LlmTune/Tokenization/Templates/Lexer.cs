@@ -193,7 +193,7 @@ internal sealed class Lexer
             return null;
         }
         var symbol = Array.Find(Operators, o => Stands(o, _position));
-        if (symbol is null) return $"unexpected char {Py.Quote(Rune.GetRuneAt(_source, _position).ToString())} at {_position}";
+        if (symbol is null) return $"unexpected char {Py.Quote(Rune.GetRuneAt(_source, _position).ToString())} at {CodePoints.Index(_source, _position)}";
         if (symbol is "(" or "[" or "{") closers.Push(symbol switch { "(" => ')', "[" => ']', _ => '}' });
         if (symbol is ")" or "]" or "}")
         {
@@ -223,7 +223,7 @@ internal sealed class Lexer
     {
         var end = _position + 1;
         while (end < _source.Length && _source[end] != quote) end += _source[end] == '\\' ? 2 : 1;
-        if (end >= _source.Length) return $"unexpected char {Py.Quote(quote.ToString())} at {_position}";
+        if (end >= _source.Length) return $"unexpected char {Py.Quote(quote.ToString())} at {CodePoints.Index(_source, _position)}";
         var (text, problem) = StringLiteral.Unescape(_source.AsSpan(_position + 1, end - _position - 1));
         if (problem is not null) return problem;
         Add(TokenKind.String, text);

@@ -7,6 +7,7 @@ internal sealed partial class Parser(List<Token> tokens, string name)
 {
     /// <summary>Macro bodies around the place, each with the names that it reads: varargs, kwargs and caller exist only where they are read.</summary>
     private readonly Stack<HashSet<string>> _macros = new();
+    private readonly HashSet<string> _blocks = [];
     private readonly List<string> _openTags = [];
     private readonly List<string[]> _awaited = [];
     private readonly List<(string Problem, int Line)> _unknown = [];
@@ -242,6 +243,7 @@ internal sealed partial class Parser(List<Token> tokens, string name)
     private NamedBlock ParseBlock(int line)
     {
         var block = ExpectKind(TokenKind.Name, "name").Value;
+        if (!_blocks.Add(block)) throw Fail($"block '{block}' defined twice", line);
         var scoped = TryName("scoped");
         TryName("required");
         var body = ParseScope("endblock", function: true);

@@ -81,7 +81,7 @@ internal static class PyJson
 
         private void AppendDict(PyDict dict, int level)
         {
-            var entries = style.SortKeys ? Sorted(dict) : dict;
+            IEnumerable<KeyValuePair<object?, object?>> entries = style.SortKeys ? Sorted(dict) : dict;
             var first = true;
             text.Append('{');
             foreach (var (key, value) in entries)
@@ -104,11 +104,12 @@ internal static class PyJson
             text.Append('}');
         }
 
-        private IEnumerable<KeyValuePair<object?, object?>> Sorted(PyDict dict)
+        private KeyValuePair<object?, object?>[] Sorted(PyDict dict)
         {
             var rendering = r;
-            return dict.Order(Comparer<KeyValuePair<object?, object?>>.Create((x, y) =>
-                Py.Ordered(x.Key, y.Key, Comparison.Less, rendering) ? -1 : Py.Ordered(y.Key, x.Key, Comparison.Less, rendering) ? 1 : 0));
+            KeyValuePair<object?, object?>[] entries = [.. dict];
+            Sorting.Stable(entries, (x, y) => Py.Ordered(x.Key, y.Key, Comparison.Less, rendering));
+            return entries;
         }
 
         private void AppendBreak(int level)

@@ -30,8 +30,8 @@ internal static class Tests
         Add("iterable", (v, _) => Py.IsIterable(v));
         Add("callable", (v, _) => v is Function or BoundMethod or MacroFunction or Loop or Undefined or Stateful { Call: not null });
         Add("escaped", (v, _) => v is SafeText);
-        Add("filter", (v, _) => Py.TextOf(v) is { } name && Filters.Table.ContainsKey(name));
-        Add("test", (v, _) => Py.TextOf(v) is { } name && Table!.ContainsKey(name));
+        Add("filter", (v, _) => Named(v) is { } name && Filters.Table.ContainsKey(name));
+        Add("test", (v, _) => Named(v) is { } name && Table!.ContainsKey(name));
         Add("lower", (v, r) => Casing.IsLower(Py.Text(v, r)));
         Add("upper", (v, r) => Casing.IsUpper(Py.Text(v, r)));
         Add("odd", (v, r) => Rest(v, 2L, r) == 1);
@@ -47,6 +47,8 @@ internal static class Tests
         Two((v, other, r) => Py.Ordered(v, other, Comparison.LessOrEqual, r), "<=", "le");
         return table.ToFrozenDictionary();
     }
+
+    private static string? Named(object? value) => PyDict.IsHashable(value) ? Py.TextOf(value) : throw new Fault($"unhashable type: '{Py.TypeName(value)}'");
 
     private static double Rest(object? value, object? divisor, Rendering r)
     {
