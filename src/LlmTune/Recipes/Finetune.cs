@@ -24,6 +24,10 @@ public static class Finetune
     /// <summary>So many steps in a row without finite gradients end the run.</summary>
     private const int MostSkipped = 5;
 
+    private const int AuditedRows = 100;
+
+    private static readonly string[] TextFormats = ["text", "lines", "paragraphs", "tokenized"];
+
     /// <param name="force">Replaces a run that is in the output folder.</param>
     /// <param name="onStep">Hears after every step that is logged.</param>
     /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
@@ -57,6 +61,9 @@ public static class Finetune
         var trainable = adapters.Tensors.Sum(tensor => tensor.Tensor.Value.numel());
         log.Information("LoRA r {Rank}, alpha {Alpha} on {Count} layers: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
             lora.Rank, lora.Alpha, adapters.Adapters.Count(), trainable, 100.0 * trainable / folder.Spec.Parameters);
+
+        foreach (var finding in Audit(tokenizer, corpus, model, folder))
+            log.Warning("{Level}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
 
         var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
         var batches = new Batches(corpus, shape, training.DataSeed);
@@ -147,6 +154,21 @@ public static class Finetune
             clock.Start();
         }
         return (total, false);
+    }
+
+    /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
+    private static IEnumerable<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, Decoder model, ModelFolder folder)
+    {
+        var rows = corpus.Training.SelectMany((documents, source) => documents.Take(AuditedRows).Select(document =>
+        {
+            var (ids, trained) = (corpus[document].Ids, corpus[document].Trained);
+            var isText = TextFormats.Contains(corpus.Report.Sources[source].Format);
+            return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
+        })).ToList();
+        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
+        using var _ = no_grad();
+        float[] Row(int id) => [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
+        return TokenAudit.Check(tokenizer, rows, stops, padId: null, new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable));
     }
 
     private static double Rate(LrSchedulerType type, int step, int warmup, int total) => type switch

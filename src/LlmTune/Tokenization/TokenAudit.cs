@@ -34,6 +34,9 @@ public static class TokenAudit
     /// <summary>A norm below this share of the usual one marks a row that training has never touched.</summary>
     private const double UntrainedShare = 0.05;
 
+    /// <summary>Two rows that differ by less than this share of their norm are one: trained tokens lie far apart.</summary>
+    private const double CopyShare = 0.002;
+
     private const int Sample = 256;
 
     /// <param name="rows">Some rows as they will be trained on; a hundred are plenty.</param>
@@ -139,7 +142,8 @@ public static class TokenAudit
     }
 
     /// <summary>
-    /// Tokens whose embedding is nearly zero, or exactly that of another: as models leave rows that they reserve and never see.
+    /// Tokens whose embedding is nearly zero, or nearly that of another: as models leave rows that they reserve and never see (weight
+    /// decay and the gradient of an output that is always wrong move all such rows alike).
     /// What is usual is the median norm of rows spread over the vocabulary.
     /// </summary>
     private static List<int> Untrained(HfTokenizer tokenizer, List<int> markers, Func<int, float[]> row)
@@ -148,8 +152,15 @@ public static class TokenAudit
         var norms = Enumerable.Range(0, tokenizer.VocabularySize / step).Select(i => Norm(row(i * step))).Order().ToList();
         var usual = norms.Count > 0 ? norms[norms.Count / 2] : 0;
         var vectors = markers.ToDictionary(id => id, row);
-        bool IsCopy(int id) => tokenizer.AddedTokens.Any(t => t.Id != id && t.Id < tokenizer.VocabularySize && (vectors.GetValueOrDefault(t.Id) ?? row(t.Id)).AsSpan().SequenceEqual(vectors[id]));
+        bool IsCopy(int id) => tokenizer.AddedTokens.Any(t => t.Id != id && t.Id < tokenizer.VocabularySize && IsNear(vectors.GetValueOrDefault(t.Id) ?? row(t.Id), vectors[id]));
         return markers.FindAll(id => Norm(vectors[id]) < UntrainedShare * usual || IsCopy(id));
+    }
+
+    private static bool IsNear(float[] other, float[] vector)
+    {
+        var squares = 0.0;
+        for (var i = 0; i < vector.Length; i++) squares += Math.Pow(other[i] - vector[i], 2);
+        return Math.Sqrt(squares) <= CopyShare * Norm(vector);
     }
 
     private static double Norm(float[] vector) => Math.Sqrt(vector.Sum(v => (double)v * v));
