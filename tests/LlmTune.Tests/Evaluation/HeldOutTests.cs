@@ -1,0 +1,58 @@
+using LlmTune.Data;
+using LlmTune.Evaluation;
+
+namespace LlmTune.Tests.Evaluation;
+
+public class HeldOutTests
+{
+    /// <summary>
+    /// Two documents with Σ 2 over 1 token and Σ 4 over 3 tokens: loss 6/4 = 1.5 (not the mean of 2 and 4/3). Residuals 2 − 1.5 = 0.5 and
+    /// 4 − 4.5 = −0.5, squares 0.5 in all, times n/(n − 1) = 2 gives 1, its root over 4 tokens: 0.25.
+    /// </summary>
+    [Fact]
+    public void Loss_is_weighted_by_tokens_and_its_error_by_documents()
+    {
+        var statistics = LossStatistics.Of([(2, 1), (4, 3)]);
+        Assert.Equal(1.5, statistics.Loss);
+        Assert.Equal(0.25, statistics.StandardError, 12);
+        Assert.Equal(Math.Exp(1.5), statistics.Perplexity, 12);
+        Assert.Equal(Math.Exp(1.5) * 0.25, statistics.PerplexityStandardError, 12);
+        Assert.Equal((4, 2), (statistics.Tokens, statistics.Documents));
+        Assert.True(double.IsNaN(LossStatistics.Of([(2, 1)]).StandardError));
+        Assert.True(double.IsNaN(LossStatistics.Of([]).Loss));
+    }
+
+    [Fact]
+    public void How_documents_are_batched_changes_nothing_and_sources_add_up()
+    {
+        using var model = TinyModels.Make("qwen3");
+        var random = new Random(4);
+        var documents = Enumerable.Range(0, 9).Select(n => new Document(
+            [.. Enumerable.Range(0, 3 + n).Select(_ => random.Next(TinyModels.Vocabulary))],
+            [.. Enumerable.Range(0, 3 + n).Select(t => n != 4 && t > n % 3)], Source: n % 2)).ToArray();
+        var (alone, _) = HeldOut.Loss(model, documents.Select(d => TokenBatch.Of([d])));
+        var (together, bySource) = HeldOut.Loss(model, [TokenBatch.Of(documents)]);
+        Close.Assert(alone.Loss, together.Loss, "loss", 1e-6);
+        Close.Assert(alone.StandardError, together.StandardError, "error", 1e-5);
+        Assert.Equal(8, together.Documents);   // one has nothing to predict
+        Assert.Equal(together.Tokens, bySource.Values.Sum(s => s.Tokens));
+        Close.Assert(together.Loss * together.Tokens, bySource.Values.Sum(s => s.Loss * s.Tokens), "sum", 1e-12);
+    }
+
+    [Fact]
+    public void A_reference_is_the_last_trained_stretch_and_running_text_has_none()
+    {
+        var chat = new Document([1, 2, 3, 4, 5, 6], [false, false, true, false, true, true]);
+        Assert.Equal(([1, 2, 3, 4], [5, 6]), ExactMatch.Split(chat)!.Value);
+        Assert.Null(ExactMatch.Split(new Document([1, 2, 3], [true, true, true])));
+        Assert.Null(ExactMatch.Split(new Document([1, 2, 3], [false, true, true])));   // only a BOS before it
+        Assert.Null(ExactMatch.Split(new Document([1, 2, 3], [false, false, false])));
+    }
+
+    [Fact]
+    public void White_space_at_the_ends_does_not_make_an_answer_wrong()
+    {
+        Assert.True(new Answer("", "a b", " a b\n").IsExact);
+        Assert.False(new Answer("", "a b", "a  b").IsExact);
+    }
+}
