@@ -56,7 +56,8 @@ internal sealed class AddedTokens
             if (content.Length == 0) continue;
             var id = added.ByContent(content)?.Id ?? vocabulary.Id(content) ?? next++;
             var token = new AddedToken(
-                id, content, item["single_word"].Flag(), item["lstrip"].Flag(), item["rstrip"].Flag(), item["normalized"].Flag(), item["special"].Flag());
+                id, content,
+                item["single_word"].Flag(), item["lstrip"].Flag(), item["rstrip"].Flag(), item["normalized"].Flag(), item["special"].Flag());
             added._byContent[content] = added._byId[id] = token;
         }
         added.Build(normalizer);
@@ -77,7 +78,8 @@ internal sealed class AddedTokens
         var added = new AddedTokens();
         foreach (var (id, content) in tokens)
         {
-            added._byContent[content] = added._byId[id] = new AddedToken(id, content, SingleWord: false, StripLeft: false, StripRight: false, Normalized: false, Special: true);
+            var token = new AddedToken(id, content, SingleWord: false, StripLeft: false, StripRight: false, Normalized: false, Special: true);
+            added._byContent[content] = added._byId[id] = token;
         }
         return added;
     }

@@ -2,7 +2,10 @@ using System.Text;
 
 namespace LlmTune.Tokenization;
 
-/// <summary>One character of a changed text: 1 where it is new, 0 where it stands for one of the old text, −n where it stands for that one and n more.</summary>
+/// <summary>
+/// One character of a changed text: 1 where it is new, 0 where it stands for one of the old text, −n where it stands for that one
+/// and n more.
+/// </summary>
 internal readonly record struct Change(Rune Rune, int Delta);
 
 /// <summary>

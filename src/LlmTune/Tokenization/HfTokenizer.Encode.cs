@@ -22,11 +22,13 @@ public sealed partial class HfTokenizer
     }
 
     /// <summary>A text, or two, as tokens with all that is known of them.</summary>
-    public TokenEncoding EncodeFull(string text, string? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null) =>
+    public TokenEncoding EncodeFull(
+        string text, string? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null) =>
         Finish(Full(text, null), pair is null ? null : Full(pair, null), addSpecialTokens, truncation, padding);
 
     /// <summary>Words given one by one, as data for naming entities are. Spans count within each word.</summary>
-    public TokenEncoding EncodeWords(IReadOnlyList<string> words, IReadOnlyList<string>? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
+    public TokenEncoding EncodeWords(
+        IReadOnlyList<string> words, IReadOnlyList<string>? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
     {
         return Finish(All(words), pair is null ? null : All(pair), addSpecialTokens, truncation, padding);
 
@@ -34,7 +36,8 @@ public sealed partial class HfTokenizer
     }
 
     /// <summary>Many texts, on all processors, padded to one length where padding is asked for.</summary>
-    public TokenEncoding[] EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
+    public TokenEncoding[] EncodeBatch(
+        IReadOnlyList<string> texts, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
     {
         var encodings = new TokenEncoding[texts.Count];
         OnAllProcessors(texts.Count, i => encodings[i] = EncodeFull(texts[i], null, addSpecialTokens, truncation), CancellationToken.None);
@@ -117,7 +120,8 @@ public sealed partial class HfTokenizer
             _parts.Normalizer?.Apply(stretch);
             foreach (var (part, normalized) in _added.AfterNormalizer.Cut(stretch.Text, specialAsText))
             {
-                if (normalized is not null) sink.AddWord(normalized.Id, tracked ? stretch.Origin(part.Start, part.End) : default, part.Of(stretch.Text));
+                var origin = tracked ? stretch.Origin(part.Start, part.End) : default;
+                if (normalized is not null) sink.AddWord(normalized.Id, origin, part.Of(stretch.Text));
                 else cut(Piece.All(stretch.Slice(part.Start, part.End)));
             }
         }

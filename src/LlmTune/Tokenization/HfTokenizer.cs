@@ -76,7 +76,8 @@ public sealed partial class HfTokenizer : Tokenizer
     public static HfTokenizer LoadTiktoken(string file, string pattern, IReadOnlyDictionary<string, int> specialTokens)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        return new HfTokenizer(folder, TiktokenFile.Read(file, pattern, specialTokens.Select(token => (token.Value, token.Key))), TokenizerConfig.Load(folder));
+        var parts = TiktokenFile.Read(file, pattern, specialTokens.Select(token => (token.Value, token.Key)));
+        return new HfTokenizer(folder, parts, TokenizerConfig.Load(folder));
     }
 
     /// <summary>The id of a token as the vocabulary or the added tokens write it; null where neither has it.</summary>

@@ -60,7 +60,8 @@ internal sealed class TokenDecoder
                     : (next, s) => new ReplacePattern(next, pattern, content) { TokensComeWhole = s.TokensComeWhole }, false));
                 return;
             case "Strip":
-                var (stripped, start, stop) = (MetaspaceSettings.OneCharacter(field["content"]).ToString(), field["start"].Count(), field["stop"].Count());
+                var stripped = MetaspaceSettings.OneCharacter(field["content"]).ToString();
+                var (start, stop) = (field["start"].Count(), field["stop"].Count());
                 steps.Add(((next, _) => new StripWriter(next, stripped, start, stop), false));
                 return;
             case "Metaspace":
@@ -81,7 +82,8 @@ internal sealed class TokenDecoder
                 return;
             default:
                 throw field["type"].Error(
-                    $"\"{type}\" is not a known decoder (Sequence, ByteLevel, Fuse, ByteFallback, Replace, Strip, Metaspace, WordPiece, BPEDecoder, CTC)");
+                    $"\"{type}\" is not a known decoder (Sequence, ByteLevel, Fuse, ByteFallback, Replace, Strip, Metaspace, WordPiece, BPEDecoder, "
+                    + "CTC)");
         }
     }
 

@@ -29,14 +29,16 @@ internal static class TiktokenFile
         (int, string)[] special = [.. config.AddedTokens()];
         if (special.Length == 0) special = [.. Llama3Special().Select((content, i) => (ranks.Count + i, content))];
         var parts = Build(file, ranks, Scanners.Cl100kPattern, special);
+        var begin = special.FirstOrDefault(token => token.Item2 == "<|begin_of_text|>");
         return parts with
         {
-            PostProcessor = TemplateProcessor.Around(special.FirstOrDefault(token => token.Item2 == "<|begin_of_text|>") is (var id, { } content) ? (id, content) : null, null),
+            PostProcessor = TemplateProcessor.Around(begin.Item2 is null ? null : begin, null),
             Roles = new Dictionary<string, string> { ["bos_token"] = "<|begin_of_text|>", ["eos_token"] = "<|end_of_text|>" },
         };
     }
 
-    public static TokenizerParts Read(string file, string pattern, IEnumerable<(int Id, string Content)> special) => Build(file, ReadRanks(file), pattern, special);
+    public static TokenizerParts Read(string file, string pattern, IEnumerable<(int Id, string Content)> special) =>
+        Build(file, ReadRanks(file), pattern, special);
 
     private static TokenizerParts Build(string file, List<byte[]> ranks, string pattern, IEnumerable<(int Id, string Content)> special)
     {
@@ -83,7 +85,8 @@ internal static class TiktokenFile
             number++;
             if (line.Length == 0) continue;
             var space = line.IndexOf(' ', StringComparison.Ordinal);
-            if (space <= 0 || !Base64.IsValid(line.AsSpan(0, space)) || !int.TryParse(line.AsSpan(space + 1), CultureInfo.InvariantCulture, out var rank))
+            if (space <= 0 || !Base64.IsValid(line.AsSpan(0, space))
+                || !int.TryParse(line.AsSpan(space + 1), CultureInfo.InvariantCulture, out var rank))
             {
                 throw new RequestException($"{file}:{number}: expected base64 and a rank, found '{line}'");
             }
@@ -96,7 +99,8 @@ internal static class TiktokenFile
 
     private static IEnumerable<string> Llama3Special() =>
     [
-        "<|begin_of_text|>", "<|end_of_text|>", .. Reserved(0, 4), "<|start_header_id|>", "<|end_header_id|>", .. Reserved(4, 5), "<|eot_id|>", .. Reserved(5, 251),
+        "<|begin_of_text|>", "<|end_of_text|>", .. Reserved(0, 4), "<|start_header_id|>", "<|end_header_id|>", .. Reserved(4, 5), "<|eot_id|>",
+        .. Reserved(5, 251),
     ];
 
     private static IEnumerable<string> Reserved(int from, int to) => Enumerable.Range(from, to - from).Select(i => $"<|reserved_special_token_{i}|>");

@@ -13,7 +13,8 @@ internal sealed class TokenizerConfig
     /// <summary>tokenizer_config.json; null where there is none.</summary>
     public JsonElement? Json => _config?.Element;
 
-    public static TokenizerConfig Load(string folder) => new(Read(Path.Combine(folder, "tokenizer_config.json")), Read(Path.Combine(folder, "special_tokens_map.json")));
+    public static TokenizerConfig Load(string folder) =>
+        new(Read(Path.Combine(folder, "tokenizer_config.json")), Read(Path.Combine(folder, "special_tokens_map.json")));
 
     /// <summary>The token of a role like <c>eos_token</c>, written as a text or as an object with its content; null where the files name none.</summary>
     public string? Token(string role)
@@ -36,7 +37,8 @@ internal sealed class TokenizerConfig
         foreach (var entry in config["added_tokens_decoder"].Object().Element.EnumerateObject())
         {
             var token = new JsonField(entry.Value, config.File, $"added_tokens_decoder[\"{entry.Name}\"]").Object();
-            yield return int.TryParse(entry.Name, System.Globalization.CultureInfo.InvariantCulture, out var id) ? (id, token["content"].Text()) : throw token.Error("its key is no id");
+            if (!int.TryParse(entry.Name, System.Globalization.CultureInfo.InvariantCulture, out var id)) throw token.Error("its key is no id");
+            yield return (id, token["content"].Text());
         }
     }
 

@@ -57,7 +57,10 @@ internal sealed class Bpe : TokenModel
     {
         var (vocabulary, merges) = (Vocabulary.Read(field["vocab"]), field["merges"]);
         if (merges.IsNull) throw merges.Error("is missing");
-        if (field["dropout"] is { IsNull: false } dropout && dropout.Number() is < 0 or > 1) throw dropout.Error($"must be from 0 to 1, found {dropout.Number()}");
+        if (field["dropout"] is { IsNull: false } dropout && dropout.Number() is < 0 or > 1)
+        {
+            throw dropout.Error($"must be from 0 to 1, found {dropout.Number()}");
+        }
         var settings = new BpeSettings
         {
             UnknownToken = field["unk_token"].TextOrNull(),
@@ -67,7 +70,10 @@ internal sealed class Bpe : TokenModel
             ByteFallback = field["byte_fallback"].Flag(false),
             IgnoreMerges = field["ignore_merges"].Flag(false),
         };
-        if (settings.UnknownToken is { } unknown && vocabulary.Id(unknown) is null) throw field["unk_token"].Error($"\"{unknown}\" is not in the vocabulary");
+        if (settings.UnknownToken is { } unknown && vocabulary.Id(unknown) is null)
+        {
+            throw field["unk_token"].Error($"\"{unknown}\" is not in the vocabulary");
+        }
         var (table, neighbours) = ReadMerges(merges, vocabulary, settings);
         return new Bpe(vocabulary, table, neighbours, settings, onBytes && CanWorkOnBytes(vocabulary, settings));
     }
@@ -246,7 +252,7 @@ internal sealed class Bpe : TokenModel
             rank++;
 
             int Id(string token) => vocabulary.Id(token)
-                ?? throw new JsonField(item, field.File, $"{field.Path}[{rank}]").Error($"\"{left}\" + \"{right}\": \"{token}\" is not in the vocabulary");
+                ?? throw field.Error($"\"{left}\" + \"{right}\": \"{token}\" is not in the vocabulary", rank);
         }
         return (table, neighbours);
 
@@ -266,6 +272,8 @@ internal sealed class Bpe : TokenModel
         }
         var text = place.Text();
         var at = text.IndexOf(' ', StringComparison.Ordinal);
-        return at >= 0 && text.IndexOf(' ', at + 1) < 0 ? (text[..at], text[(at + 1)..]) : throw place.Error($"expected two parts with a space between, found \"{text}\"");
+        return at >= 0 && text.IndexOf(' ', at + 1) < 0
+            ? (text[..at], text[(at + 1)..])
+            : throw place.Error($"expected two parts with a space between, found \"{text}\"");
     }
 }

@@ -29,7 +29,8 @@ internal static class UnicodeChanges
         foreach (var rune in text.EnumerateRunes())
         {
             var delta = 0;
-            foreach (var part in rune.IsAscii ? rune.ToString().EnumerateRunes() : UnicodeForm.Normalize(rune.ToString(), decomposition).EnumerateRunes())
+            var parts = rune.IsAscii ? rune.ToString() : UnicodeForm.Normalize(rune.ToString(), decomposition);
+            foreach (var part in parts.EnumerateRunes())
             {
                 if (IsStarter(part))
                 {
@@ -90,7 +91,8 @@ internal static class UnicodeChanges
     /// <summary>Whether both have combining classes, and the first a higher one: <c>Normalize</c> then puts it behind.</summary>
     private static bool HigherClass(Rune first, Rune second) =>
         first != second && !first.IsAscii && !second.IsAscii
-        && Answer(Swapped, (first, second), static pair => UnicodeForm.Normalize($"{pair.Item1}{pair.Item2}", NormalizationForm.FormD) == $"{pair.Item2}{pair.Item1}");
+        && Answer(Swapped, (first, second), static pair =>
+            UnicodeForm.Normalize($"{pair.Item1}{pair.Item2}", NormalizationForm.FormD) == $"{pair.Item2}{pair.Item1}");
 
     private static T Answer<T>(ConcurrentDictionary<(Rune, Rune), T> answers, (Rune, Rune) pair, Func<(Rune, Rune), T> ask)
     {

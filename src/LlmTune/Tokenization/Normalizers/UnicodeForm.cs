@@ -18,7 +18,8 @@ internal sealed class UnicodeForm : TextNormalizer
         if (!Works)
         {
             throw new RequestException(
-                "Unicode normalization does nothing on this machine, so token ids would be wrong: install ICU (Debian: libicu72 or later) and unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
+                "Unicode normalization does nothing on this machine, so token ids would be wrong: install ICU (Debian: libicu72 or later) and unset "
+                + "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
         }
     }
 
@@ -44,12 +45,16 @@ internal sealed class UnicodeForm : TextNormalizer
         return normalized.ToString();
     }
 
+    private static bool IsMark(string text, int index) =>
+        char.IsLowSurrogate(text[index])
+        || char.GetUnicodeCategory(text, index) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark;
+
     private static bool HasLongRunOfMarks(string text)
     {
         if (text.Length <= LongRun) return false;
         for (var (i, run) = (0, 0); i < text.Length; i++)
         {
-            run = text[i] < 0x300 ? 0 : char.IsLowSurrogate(text[i]) || char.GetUnicodeCategory(text, i) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark ? run + 1 : 0;
+            run = text[i] >= 0x300 && IsMark(text, i) ? run + 1 : 0;
             if (run > LongRun) return true;
         }
         return false;

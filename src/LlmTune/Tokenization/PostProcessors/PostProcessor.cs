@@ -34,13 +34,16 @@ internal abstract class PostProcessor
             case "BertProcessing":
                 return new PairProcessor(Token(field["cls"]), Token(field["sep"]), roberta: false, trimmer: null);
             case "RobertaProcessing":
-                return new PairProcessor(Token(field["cls"]), Token(field["sep"]), roberta: true, new SpanTrimmer(field["trim_offsets"].Flag(), field["add_prefix_space"].Flag()));
+                var trimmer = new SpanTrimmer(field["trim_offsets"].Flag(), field["add_prefix_space"].Flag());
+                return new PairProcessor(Token(field["cls"]), Token(field["sep"]), roberta: true, trimmer);
             default:
-                throw field["type"].Error($"\"{type}\" is not a known post-processor (Sequence, ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing)");
+                throw field["type"].Error(
+                    $"\"{type}\" is not a known post-processor (Sequence, ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing)");
         }
     }
 
-    private static (int Id, string Content) Token(JsonField field) => field.Items() is [var content, var id] ? (id.Count(), content.Text()) : throw field.Error("expected a token and its id");
+    private static (int Id, string Content) Token(JsonField field) =>
+        field.Items() is [var content, var id] ? (id.Count(), content.Text()) : throw field.Error("expected a token and its id");
 }
 
 /// <summary>One step after the other.</summary>
@@ -96,7 +99,8 @@ internal sealed class SpanTrimmer(bool trims, bool addsPrefixSpace) : PostProces
 }
 
 /// <summary>BERT's <c>[CLS] A [SEP] B [SEP]</c>; RoBERTa's has a second separator between, and all types 0.</summary>
-internal sealed class PairProcessor((int Id, string Content) first, (int Id, string Content) separator, bool roberta, SpanTrimmer? trimmer) : PostProcessor
+internal sealed class PairProcessor((int Id, string Content) first, (int Id, string Content) separator, bool roberta, SpanTrimmer? trimmer)
+    : PostProcessor
 {
     public override int Added(bool pair) => !pair ? 2 : roberta ? 4 : 3;
 

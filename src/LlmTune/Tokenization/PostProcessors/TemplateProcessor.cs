@@ -64,7 +64,9 @@ internal sealed class TemplateProcessor : PostProcessor
         if (item.Object()["Sequence"] is { IsNull: false } sequence)
         {
             var number = sequence["id"].Choice(("A", 0), ("B", 1));
-            return number < sequences ? new Part(number, sequence["type_id"].Count(), null, null) : throw sequence["id"].Error("the template for one text names the second, B");
+            return number < sequences
+                ? new Part(number, sequence["type_id"].Count(), null, null)
+                : throw sequence["id"].Error("the template for one text names the second, B");
         }
         var token = item["SpecialToken"].Object();
         var name = token["id"].Text();
@@ -72,7 +74,9 @@ internal sealed class TemplateProcessor : PostProcessor
         if (entry.IsNull) throw token["id"].Error($"\"{name}\" is not among special_tokens");
         int[] ids = [.. entry["ids"].Items().Select(id => id.Count())];
         string[] tokens = [.. entry["tokens"].Items().Select(text => text.Text())];
-        return ids.Length == tokens.Length ? new Part(-1, token["type_id"].Count(), ids, tokens) : throw entry.Error($"has {ids.Length} ids and {tokens.Length} tokens");
+        return ids.Length == tokens.Length
+            ? new Part(-1, token["type_id"].Count(), ids, tokens)
+            : throw entry.Error($"has {ids.Length} ids and {tokens.Length} tokens");
     })];
 
     /// <param name="Ids">Null for a text.</param>

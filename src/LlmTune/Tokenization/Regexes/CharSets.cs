@@ -18,7 +18,9 @@ internal static class CharSets
     /// <summary>A general category or a script.</summary>
     public static CharSet? Property(string name) => name.Replace(" ", "", StringComparison.Ordinal).ToLowerInvariant() switch
     {
-        "l" or "letter" => CharSet.OfCategories("L", UnicodeCategory.UppercaseLetter, UnicodeCategory.LowercaseLetter, UnicodeCategory.TitlecaseLetter, UnicodeCategory.ModifierLetter, UnicodeCategory.OtherLetter),
+        "l" or "letter" => CharSet.OfCategories(
+            "L", UnicodeCategory.UppercaseLetter, UnicodeCategory.LowercaseLetter, UnicodeCategory.TitlecaseLetter, UnicodeCategory.ModifierLetter,
+            UnicodeCategory.OtherLetter),
         "lu" or "uppercase_letter" => CharSet.OfCategories("Lu", UnicodeCategory.UppercaseLetter),
         "ll" or "lowercase_letter" => CharSet.OfCategories("Ll", UnicodeCategory.LowercaseLetter),
         "lt" or "titlecase_letter" => CharSet.OfCategories("Lt", UnicodeCategory.TitlecaseLetter),
@@ -42,7 +44,8 @@ internal static class CharSets
         "pi" or "initial_punctuation" => CharSet.OfCategories("Pi", UnicodeCategory.InitialQuotePunctuation),
         "pf" or "final_punctuation" => CharSet.OfCategories("Pf", UnicodeCategory.FinalQuotePunctuation),
         "po" or "other_punctuation" => CharSet.OfCategories("Po", UnicodeCategory.OtherPunctuation),
-        "s" or "symbol" => CharSet.OfCategories("S", UnicodeCategory.MathSymbol, UnicodeCategory.CurrencySymbol, UnicodeCategory.ModifierSymbol, UnicodeCategory.OtherSymbol),
+        "s" or "symbol" => CharSet.OfCategories(
+            "S", UnicodeCategory.MathSymbol, UnicodeCategory.CurrencySymbol, UnicodeCategory.ModifierSymbol, UnicodeCategory.OtherSymbol),
         "sm" or "math_symbol" => CharSet.OfCategories("Sm", UnicodeCategory.MathSymbol),
         "sc" or "currency_symbol" => CharSet.OfCategories("Sc", UnicodeCategory.CurrencySymbol),
         "sk" or "modifier_symbol" => CharSet.OfCategories("Sk", UnicodeCategory.ModifierSymbol),
@@ -51,7 +54,8 @@ internal static class CharSets
         "zs" or "space_separator" => CharSet.OfCategories("Zs", UnicodeCategory.SpaceSeparator),
         "zl" or "line_separator" => CharSet.OfCategories("Zl", UnicodeCategory.LineSeparator),
         "zp" or "paragraph_separator" => CharSet.OfCategories("Zp", UnicodeCategory.ParagraphSeparator),
-        "c" or "other" => CharSet.OfCategories("C", UnicodeCategory.Control, UnicodeCategory.Format, UnicodeCategory.Surrogate, UnicodeCategory.PrivateUse, UnicodeCategory.OtherNotAssigned),
+        "c" or "other" => CharSet.OfCategories(
+            "C", UnicodeCategory.Control, UnicodeCategory.Format, UnicodeCategory.Surrogate, UnicodeCategory.PrivateUse, UnicodeCategory.OtherNotAssigned),
         "cc" or "control" => CharSet.OfCategories("Cc", UnicodeCategory.Control),
         "cf" or "format" => CharSet.OfCategories("Cf", UnicodeCategory.Format),
         "co" or "private_use" => CharSet.OfCategories("Co", UnicodeCategory.PrivateUse),
@@ -64,7 +68,8 @@ internal static class CharSets
     };
 
     /// <summary>Whether ignoring case would let a property match more.</summary>
-    public static bool DependsOnCase(string name) => name.ToLowerInvariant() is "lu" or "ll" or "lt" or "uppercase_letter" or "lowercase_letter" or "titlecase_letter";
+    public static bool DependsOnCase(string name) =>
+        name.ToLowerInvariant() is "lu" or "ll" or "lt" or "uppercase_letter" or "lowercase_letter" or "titlecase_letter";
 
     /// <summary>Those bracket classes whose members .NET's categories tell exactly.</summary>
     public static CharSet? Posix(string name) => name switch

@@ -13,16 +13,19 @@ internal abstract class RegexMatcher
         RegexTree.One one => new OneMatcher(one.Set, next),
         RegexTree.Sequence sequence => sequence.Parts.Reverse().Aggregate(next, (after, part) => Of(part, after)),
         RegexTree.Choice choice => new ChoiceMatcher([.. choice.Options.Select(option => (Of(option, next), option.First))]),
-        RegexTree.Repeat { Mode: RepeatMode.Possessive } repeat => new AtomicMatcher(Of(repeat with { Mode = RepeatMode.Greedy }, AcceptMatcher.Instance), next),
-        RegexTree.Repeat { Body: RegexTree.One one } repeat => new SetLoopMatcher(one.Set, repeat.Least, repeat.Most < 0 ? int.MaxValue : repeat.Most, repeat.Mode == RepeatMode.Lazy, next),
+        RegexTree.Repeat { Mode: RepeatMode.Possessive } repeat =>
+            new AtomicMatcher(Of(repeat with { Mode = RepeatMode.Greedy }, AcceptMatcher.Instance), next),
+        RegexTree.Repeat { Body: RegexTree.One one } repeat =>
+            new SetLoopMatcher(one.Set, repeat.Least, repeat.Most < 0 ? int.MaxValue : repeat.Most, repeat.Mode == RepeatMode.Lazy, next),
         RegexTree.Repeat repeat => Repeated(repeat, next),
         RegexTree.Atomic atomic => new AtomicMatcher(Of(atomic.Body, AcceptMatcher.Instance), next),
         RegexTree.Look { Behind: false } look => new LookAheadMatcher(Of(look.Body, AcceptMatcher.Instance), look.Negative, next),
-        RegexTree.Look look => new LookBehindMatcher(
-            [.. (look.Body is RegexTree.Choice options ? options.Options : [look.Body]).Select(option => (Of(option, AcceptMatcher.Instance), option.Fixed!.Value))], look.Negative, next),
+        RegexTree.Look look => new LookBehindMatcher([.. Options(look.Body).Select(o => (Of(o, AcceptMatcher.Instance), o.Fixed!.Value))], look.Negative, next),
         RegexTree.Anchor anchor => new AnchorMatcher(anchor.Kind, next),
         _ => throw new InvalidOperationException(tree.GetType().Name),
     };
+
+    private static IReadOnlyList<RegexTree> Options(RegexTree tree) => tree is RegexTree.Choice choice ? choice.Options : [tree];
 
     /// <summary>A group: the copies it must have, then a loop or the copies it may have, each inside the one before.</summary>
     private static RegexMatcher Repeated(RegexTree.Repeat repeat, RegexMatcher next)
@@ -53,7 +56,8 @@ internal abstract class RegexMatcher
 
     private sealed class OneMatcher(CharSet set, RegexMatcher next) : RegexMatcher
     {
-        public override int Match(ReadOnlySpan<char> text, int at) => at < text.Length && set.At(text, at, out var length) ? next.Match(text, at + length) : -1;
+        public override int Match(ReadOnlySpan<char> text, int at) =>
+            at < text.Length && set.At(text, at, out var length) ? next.Match(text, at + length) : -1;
     }
 
     private sealed class SetLoopMatcher(CharSet set, int least, int most, bool lazy, RegexMatcher next) : RegexMatcher

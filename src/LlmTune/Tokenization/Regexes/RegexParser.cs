@@ -7,7 +7,7 @@ namespace LlmTune.Tokenization;
 /// hold at every line, <c>?+ *+ ++</c> are possessive, sets nest and intersect (<c>&amp;&amp;</c>), <c>(?m)</c> lets a dot match a
 /// line end. What it cannot read exactly it refuses.
 /// </summary>
-internal sealed class RegexParser
+internal sealed partial class RegexParser
 {
     private const int MostCopies = 1000;
     private const int MostNesting = 100;
@@ -199,7 +199,9 @@ internal sealed class RegexParser
     }
 
     private RegexTree Behind(RegexTree tree) =>
-        tree.Fixed is not null || (tree is RegexTree.Choice choice && choice.Options.All(option => option.Fixed is not null)) ? tree : throw Wrong("what lies behind must have a fixed length");
+        tree.Fixed is not null || (tree is RegexTree.Choice choice && choice.Options.All(option => option.Fixed is not null))
+            ? tree
+            : throw Wrong("what lies behind must have a fixed length");
 
     private RegexTree Escape()
     {
@@ -226,36 +228,6 @@ internal sealed class RegexParser
             return new RegexTree.Atomic(new RegexTree.Choice([both, lineEnd]));
         }
         return new RegexTree.One(ClassEscape() ?? Literal(EscapedCharacter()));
-    }
-
-    /// <summary>\d, \p{L} and their like; null where the escape is a single character.</summary>
-    private CharSet? ClassEscape()
-    {
-        var c = _pattern[_at + 1];
-        var set = c switch
-        {
-            'd' or 'D' => CharSets.Digit,
-            's' or 'S' => CharSets.Space,
-            'w' or 'W' => CharSets.Word,
-            'h' or 'H' => CharSets.HexDigit,
-            _ => null,
-        };
-        if (set is not null)
-        {
-            _at += 2;
-            return char.IsAsciiLetterUpper(c) ? set.Negate() : set;
-        }
-        if (c is not ('p' or 'P')) return null;
-        _at += 2;
-        if (!Take('{')) throw Wrong($"\\{c} needs a property in braces");
-        var negative = c == 'P' ^ Take('^');
-        var end = _pattern.IndexOf('}', _at);
-        if (end < 0) throw Wrong("a { has no }");
-        var name = _pattern[_at..end];
-        var property = CharSets.Property(name) ?? throw Wrong($"the property {name} is not known");
-        if (_ignoreCase && CharSets.DependsOnCase(name)) throw Wrong($"the property {name} where case is ignored is not supported");
-        _at = end + 1;
-        return negative ? property.Negate() : property;
     }
 
     private int EscapedCharacter()
@@ -302,7 +274,8 @@ internal sealed class RegexParser
     private int Hex(int digits)
     {
         if (digits is < 1 or > 8 || _at + digits > _pattern.Length
-            || !int.TryParse(_pattern.AsSpan(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) || value is < 0 or > 0x10FFFF)
+            || !int.TryParse(_pattern.AsSpan(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+            || value is < 0 or > 0x10FFFF)
         {
             throw Wrong("a hexadecimal number is expected");
         }
@@ -315,78 +288,6 @@ internal sealed class RegexParser
         var c = char.IsSurrogatePair(_pattern, _at) ? char.ConvertToUtf32(_pattern, _at) : _pattern[_at];
         _at += c >= 0x10000 ? 2 : 1;
         return c;
-    }
-
-    private CharSet Literal(int c) => _ignoreCase ? CharSets.IgnoringCase(c, c) : CharSet.Range(c, c);
-
-    private CharSet Set()
-    {
-        if (++_nesting > MostNesting) throw Wrong($"it is nested more than {MostNesting} deep");
-        _at++;
-        var negative = Take('^');
-        CharSet? intersection = null;
-        var union = CharSet.None;
-        for (var first = true; ; first = false)
-        {
-            if (!More) throw Wrong("a [ has no ]");
-            if (_pattern[_at] == ']' && !first) break;
-            if (Take("&&"))
-            {
-                intersection = intersection?.Intersect(union) ?? union;
-                union = CharSet.None;
-            }
-            else if (_pattern[_at] == '[')
-            {
-                union = union.Union(_pattern.AsSpan(_at).StartsWith("[:") ? Posix() : Set());
-            }
-            else
-            {
-                union = union.Union(SetItem());
-            }
-        }
-        _at++;
-        _nesting--;
-        var set = intersection?.Intersect(union) ?? union;
-        return negative ? set.Negate() : set;
-    }
-
-    /// <summary>A class, a character, or a range of characters.</summary>
-    private CharSet SetItem()
-    {
-        if (_pattern[_at] == '\\' && _at + 1 < _pattern.Length)
-        {
-            if (ClassEscape() is { } named) return named;
-        }
-        var first = SetCharacter();
-        if (_at + 1 >= _pattern.Length || _pattern[_at] != '-' || _pattern[_at + 1] is ']' or '[' || IsClassEscape(_at + 1)) return Literal(first);
-        _at++;
-        var last = SetCharacter();
-        if (last < first) throw Wrong("a range goes down");
-        return _ignoreCase ? CharSets.IgnoringCase(first, last) : CharSet.Range(first, last);
-    }
-
-    private bool IsClassEscape(int at) => _pattern[at] == '\\' && at + 1 < _pattern.Length && _pattern[at + 1] is 'd' or 'D' or 's' or 'S' or 'w' or 'W' or 'h' or 'H' or 'p' or 'P';
-
-    private int SetCharacter()
-    {
-        if (!More) throw Wrong("a [ has no ]");
-        if (_pattern[_at] != '\\') return Character();
-        if (_at + 1 >= _pattern.Length) throw Wrong("it ends in a backslash");
-        if (_pattern[_at + 1] != 'b') return EscapedCharacter();
-        _at += 2;
-        return '\b';
-    }
-
-    private CharSet Posix()
-    {
-        var end = _pattern.IndexOf(":]", _at, StringComparison.Ordinal);
-        if (end < 0) throw Wrong("[: has no :]");
-        var name = _pattern[(_at + 2)..end];
-        var negative = name.StartsWith('^');
-        if (negative) name = name[1..];
-        var set = CharSets.Posix(name) ?? throw Wrong($"[:{name}:] is not supported");
-        _at = end + 2;
-        return negative ? set.Negate() : set;
     }
 
     private bool SkipComment()

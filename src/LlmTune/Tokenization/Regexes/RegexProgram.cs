@@ -10,7 +10,8 @@ internal sealed class RegexProgram
     private readonly CharSet? _first;
     private readonly string _pattern;
 
-    private RegexProgram(string pattern, RegexTree tree) => (_pattern, _matcher, _first) = (pattern, RegexMatcher.Of(tree, RegexMatcher.AcceptMatcher.Instance), tree.First);
+    private RegexProgram(string pattern, RegexTree tree) =>
+        (_pattern, _matcher, _first) = (pattern, RegexMatcher.Of(tree, RegexMatcher.AcceptMatcher.Instance), tree.First);
 
     /// <exception cref="FormatException">Not a regular expression, or one that is not supported.</exception>
     public static RegexProgram Parse(string pattern) => new(pattern, RegexParser.Parse(pattern));

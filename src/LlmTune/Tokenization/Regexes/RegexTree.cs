@@ -44,7 +44,9 @@ internal abstract record RegexTree
     {
         public override int Shortest => Options.Min(option => option.Shortest);
         public override int? Fixed => Options.All(option => option.Fixed == Options[0].Fixed) ? Options[0].Fixed : null;
-        public override CharSet? First => Options.All(option => option.First is not null) ? Options.Aggregate(CharSet.None, (all, option) => all.Union(option.First!)) : null;
+
+        public override CharSet? First =>
+            Options.All(option => option.First is not null) ? Options.Aggregate(CharSet.None, (all, option) => all.Union(option.First!)) : null;
     }
 
     /// <param name="Most">−1 for any number.</param>

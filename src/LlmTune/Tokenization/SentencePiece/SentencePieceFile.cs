@@ -59,7 +59,10 @@ internal sealed record SentencePieceFile
         {
             throw new RequestException($"{path} is not a SentencePiece model: {e.Message}", e);
         }
-        var roles = file.RoleIds.Where(role => role.Value >= 0 && role.Value < file.Pieces.Count).ToDictionary(role => role.Key, role => file.Pieces[role.Value].Text);
+        var roles = file.RoleIds
+            .Where(role => role.Value >= 0 && role.Value < file.Pieces.Count)
+            .ToDictionary(role => role.Key, role => file.Pieces[role.Value].Text);
+        var control = file.Pieces.Select((piece, id) => (id, piece.Text, piece.Type)).Where(piece => piece.Type == PieceType.Control);
         SentencePieceModel model = file.ModelType == Bpe ? new SentencePieceBpe(file) : new SentencePieceUnigram(file);
         return new TokenizerParts(model)
         {
@@ -68,7 +71,7 @@ internal sealed record SentencePieceFile
             PostProcessor = TemplateProcessor.Around(
                 config.Flag("add_bos_token") ? Token("bos_token") : null,
                 config.Flag("add_eos_token") ? Token("eos_token") : null),
-            AddedTokens = AddedTokens.NotInText(file.Pieces.Select((piece, id) => (piece, id)).Where(p => p.piece.Type == PieceType.Control).Select(p => (p.id, p.piece.Text))),
+            AddedTokens = AddedTokens.NotInText(control.Select(piece => (piece.id, piece.Text))),
             Roles = roles,
         };
 
@@ -95,7 +98,11 @@ internal sealed record SentencePieceFile
         var twice = Pieces.GroupBy(piece => piece.Text).FirstOrDefault(group => group.Count() > 1);
         if (twice is not null) throw new FormatException($"the piece \"{twice.Key}\" is there twice");
         var bytesThere = Pieces.Count(piece => piece.Type == PieceType.Byte);
-        if (bytesThere != (ByteFallback ? 256 : 0)) throw new FormatException($"it has {bytesThere} byte pieces, expected {(ByteFallback ? 256 : 0)} as byte_fallback is {ByteFallback}");
+        var bytesExpected = ByteFallback ? 256 : 0;
+        if (bytesThere != bytesExpected)
+        {
+            throw new FormatException($"it has {bytesThere} byte pieces, expected {bytesExpected} as byte_fallback is {ByteFallback}");
+        }
     }
 
     private static PieceEntry ReadPiece(ReadOnlySpan<byte> bytes)

@@ -103,7 +103,9 @@ internal sealed class SentencePieceUnigram : SentencePieceModel
             {
                 end++;
                 if (_trie.Value(node) is not (>= 0 and var id) || File.Pieces[id].Type == PieceType.Unused) continue;
-                var own = File.Pieces[id].Type == PieceType.UserDefined ? (float)(Encoding.UTF8.GetByteCount(text[start..end]) * _highest - 0.1) : File.Pieces[id].Score;
+                var own = File.Pieces[id].Type == PieceType.UserDefined
+                    ? (float)(Encoding.UTF8.GetByteCount(text[start..end]) * _highest - 0.1)
+                    : File.Pieces[id].Score;
                 Offer(ref nodes[end], own + score, start, id);
                 single |= end == start + length;
             }

@@ -96,7 +96,8 @@ internal sealed class SentencePieceNormalizer(SentencePieceFile file) : TextNorm
 
     private static CharTrie? UserDefined(SentencePieceFile file)
     {
-        KeyValuePair<string, int>[] pieces = [.. file.Pieces.Where(piece => piece.Type == PieceType.UserDefined).Select((piece, id) => KeyValuePair.Create(piece.Text, id))];
+        var userDefined = file.Pieces.Where(piece => piece.Type == PieceType.UserDefined);
+        KeyValuePair<string, int>[] pieces = [.. userDefined.Select((piece, number) => KeyValuePair.Create(piece.Text, number))];
         return pieces.Length == 0 ? null : new CharTrie(pieces);
     }
 }

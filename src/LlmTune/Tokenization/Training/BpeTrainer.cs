@@ -16,7 +16,8 @@ public static class BpeTrainer
     {
         var onBytes = training.Pattern != TrainingPattern.Words;
         var normalizer = training.ComposeUnicode ? new UnicodeForm(NormalizationForm.FormC) : null;
-        var counts = WordCounts.Count(texts, normalizer, Splitter(training.Pattern), threads, read => progress?.Report(new TrainingProgress("reading", read, 0)), cancel);
+        Action<long> report = read => progress?.Report(new TrainingProgress("reading", read, 0));
+        var counts = WordCounts.Count(texts, normalizer, Splitter(training.Pattern), threads, report, cancel);
         var words = counts.Select(word => (Characters(word.Key, onBytes), word.Value)).ToList();
         var run = new BpeTrainingRun(training, words);
         run.Merge(progress, cancel);

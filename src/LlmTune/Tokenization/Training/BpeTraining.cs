@@ -30,7 +30,10 @@ public sealed record BpeTraining
 
     public TrainingPattern Pattern { get; init; } = TrainingPattern.Gpt2;
 
-    /// <summary>All 256 bytes are in the alphabet, so that no text has unknown characters; else only what occurs. Not for <see cref="TrainingPattern.Words"/>.</summary>
+    /// <summary>
+    /// All 256 bytes are in the alphabet, so that no text has unknown characters; else only what occurs. Not for
+    /// <see cref="TrainingPattern.Words"/>.
+    /// </summary>
     public bool AllBytes { get; init; } = true;
 
     /// <summary>The most frequent characters that are kept; of equal ones the lower code points.</summary>

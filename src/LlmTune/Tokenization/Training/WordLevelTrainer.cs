@@ -2,16 +2,20 @@ using System.Text;
 
 namespace LlmTune.Tokenization;
 
-/// <summary>A vocabulary of whole words (runs of word characters or of symbols), the most frequent first, of equal ones in order of code points.</summary>
+/// <summary>
+/// A vocabulary of whole words (runs of word characters or of symbols), the most frequent first, of equal ones in order of code points.
+/// </summary>
 public static class WordLevelTrainer
 {
     /// <param name="specialTokens">They take the first ids.</param>
     /// <param name="threads">0 for as many as there are processors.</param>
     /// <returns>The entries in order of their ids.</returns>
     public static IReadOnlyList<string> Train(
-        IEnumerable<string> texts, int vocabularySize = 30_000, long minFrequency = 0, IReadOnlyList<string>? specialTokens = null, int threads = 0, CancellationToken cancel = default)
+        IEnumerable<string> texts, int vocabularySize = 30_000, long minFrequency = 0, IReadOnlyList<string>? specialTokens = null,
+        int threads = 0, CancellationToken cancel = default)
     {
-        var counts = WordCounts.Count(texts, null, new MatchSplitter(WordOrSymbols.Matches, SplitBehavior.Removed, invert: true), threads, null, cancel);
+        var words = new MatchSplitter(WordOrSymbols.Matches, SplitBehavior.Removed, invert: true);
+        var counts = WordCounts.Count(texts, null, words, threads, null, cancel);
         return [.. (specialTokens ?? [])
             .Concat(counts
                 .Where(word => word.Value >= minFrequency)
