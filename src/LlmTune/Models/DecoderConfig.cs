@@ -28,7 +28,7 @@ public static class DecoderConfig
         var headSize = config.Size("head_dim", defaults.HeadSize ?? width / heads);
         var maxPositions = config.Size("max_position_embeddings", defaults.MaxPositions);
         var epsilon = config.Number("rms_norm_eps", 1e-6);
-        var attention = new AttentionSpec(heads, keyValueHeads, headSize, RopeConfig.Read(config, headSize, defaults.Theta));
+        var attention = new AttentionSpec(heads, keyValueHeads, headSize, RopeConfig.Read(config, headSize, defaults.Theta, maxPositions));
         var layers = config.Size("num_hidden_layers");
         var inner = config.Size("intermediate_size");
         var innerBias = config.Flag("mlp_bias", false);

@@ -6,20 +6,20 @@ namespace LlmTune.Models;
 public static class RopeConfig
 {
     /// <param name="dimensions">Rotated dimensions of a head.</param>
-    public static RopeSpec Read(ConfigJson config, int dimensions, double defaultTheta)
+    public static RopeSpec Read(ConfigJson config, int dimensions, double defaultTheta, int maxPositions)
     {
         var settings = config.Object("rope_parameters") ?? config.Object("rope_scaling");
         var theta = settings?.Number("rope_theta") ?? config.Number("rope_theta", defaultTheta);
         if (settings is null) return new RopeSpec(theta, dimensions);
 
         var kind = settings.Text("rope_type") ?? settings.Text("type") ?? "default";
-        var original = settings.Integer("original_max_position_embeddings") ?? config.Size("max_position_embeddings");
+        var original = settings.Integer("original_max_position_embeddings") ?? maxPositions;
         double Required(string key) => settings.Number(key) ?? throw new RequestException($"{config.File}: rotary scaling '{kind}' needs {key}");
         return kind switch
         {
             "default" => new RopeSpec(theta, dimensions),
             "linear" => new LinearRope(theta, dimensions, Required("factor")),
-            "dynamic" => new DynamicRope(theta, dimensions, Required("factor"), config.Size("max_position_embeddings")),
+            "dynamic" => new DynamicRope(theta, dimensions, Required("factor"), maxPositions),
             "llama3" => new Llama3Rope(theta, dimensions, Required("factor"), Required("low_freq_factor"), Required("high_freq_factor"), original),
             "yarn" => new YarnRope(theta, dimensions, Required("factor"), original)
             {

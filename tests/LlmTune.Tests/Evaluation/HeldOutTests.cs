@@ -43,7 +43,9 @@ public class HeldOutTests
     public void A_reference_is_the_last_trained_stretch_and_running_text_has_none()
     {
         var chat = new Document([1, 2, 3, 4, 5, 6], [false, false, true, false, true, true]);
-        Assert.Equal(([1, 2, 3, 4], [5, 6]), ExactMatch.Split(chat)!.Value);
+        var (prompt, reference) = ExactMatch.Split(chat)!.Value;
+        Assert.Equal([1, 2, 3, 4], prompt);
+        Assert.Equal([5, 6], reference);
         Assert.Null(ExactMatch.Split(new Document([1, 2, 3], [true, true, true])));
         Assert.Null(ExactMatch.Split(new Document([1, 2, 3], [false, true, true])));   // only a BOS before it
         Assert.Null(ExactMatch.Split(new Document([1, 2, 3], [false, false, false])));
