@@ -153,7 +153,7 @@ public sealed class KvCache(Decoder model, int capacity) : IDisposable
             if (_masks.TryGetValue(first, out var mask)) return mask;
             if (cache._starts.All(start => start <= first)) return _masks[first] = null;
             using var starts = tensor(cache._starts.Select(start => (long)start).ToArray(), ScalarType.Int64, cache.ModelDevice);
-            var columns = arange(first, _columns, ScalarType.Int64, cache.ModelDevice);
+            var columns = tensor(Enumerable.Range(first, _columns - first).Select(column => (long)column).ToArray(), ScalarType.Int64, cache.ModelDevice);
             return _masks[first] = columns.unsqueeze(0).ge(starts.unsqueeze(1)).unsqueeze(1).unsqueeze(1).DetachFromDisposeScope();
         }
     }

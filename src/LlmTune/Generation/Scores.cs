@@ -1,3 +1,5 @@
+using LlmTune.Native;
+
 namespace LlmTune.Generation;
 
 /// <summary>
@@ -12,7 +14,7 @@ public static class Scores
     {
         if (options.RepetitionPenalty != 1) scores = RepetitionPenalty(scores, options.RepetitionPenalty, tokens);
         if (!options.DoSample) return scores;
-        if (options.Temperature != 1) scores = scores / options.Temperature;
+        if (options.Temperature != 1) scores = scores / Scalars.Of(options.Temperature);
         if (options.TopK > 0) scores = TopK(scores, options.TopK);
         if (options.TopP < 1) scores = TopP(scores, options.TopP);
         if (options.MinP > 0) scores = MinP(scores, options.MinP);
@@ -27,7 +29,7 @@ public static class Scores
         {
             var index = tensor(tokens[row].Distinct().Select(token => (long)token).ToArray(), ScalarType.Int64, scores.device);
             var old = scores[row].index_select(0, index);
-            result[row].index_copy_(0, index, where(old.lt(0), old * penalty, old / penalty));
+            result[row].index_copy_(0, index, where(old.lt(Scalars.Of(0)), old * Scalars.Of(penalty), old / Scalars.Of(penalty)));
         }
         return result;
     }
@@ -43,8 +45,8 @@ public static class Scores
     public static Tensor TopP(Tensor scores, double p)
     {
         var (sorted, order) = scores.sort(1, descending: false);
-        var removed = sorted.softmax(-1).cumsum(-1).le(1 - p);
-        removed.narrow(1, removed.shape[1] - 1, 1).fill_(false);
+        var removed = sorted.softmax(-1).cumsum(-1).le(Scalars.Of(1 - p));
+        removed.narrow(1, removed.shape[1] - 1, 1).fill_(Scalars.Of(0));
         return Remove(scores, removed.scatter(1, order, removed));
     }
 
@@ -52,8 +54,8 @@ public static class Scores
     public static Tensor MinP(Tensor scores, double p)
     {
         var probabilities = scores.softmax(-1);
-        return Remove(scores, probabilities.lt(p * probabilities.amax([1], keepdim: true)));
+        return Remove(scores, probabilities.lt(Scalars.Of(p) * probabilities.amax([1], keepdim: true)));
     }
 
-    private static Tensor Remove(Tensor scores, Tensor removed) => scores.masked_fill(removed, double.NegativeInfinity);
+    private static Tensor Remove(Tensor scores, Tensor removed) => scores.masked_fill(removed, Scalars.Of(double.NegativeInfinity));
 }

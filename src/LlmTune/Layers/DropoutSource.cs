@@ -1,3 +1,5 @@
+using LlmTune.Native;
+
 namespace LlmTune.Layers;
 
 /// <summary>Where dropout masks come from. A mask is scaled already: 0 where dropped, 1 / (1 − p) where kept.</summary>
@@ -54,6 +56,6 @@ public sealed class KeyedDropout(ulong seed, IReadOnlyList<ulong> keys, IReadOnl
             using var generator = Seeds.Generator(Seeds.Derive(place, keys[n]), device);
             rows.bernoulli_(1 - p, generator);
         }
-        return mask.mul_(1 / (1 - p));
+        return mask.mul_(Scalars.Of(1 / (1 - p)));
     }
 }

@@ -1,9 +1,10 @@
+using LlmTune.Native;
 using LlmTune.Quantization;
 namespace LlmTune.Layers;
 
 /// <summary>
-/// Root mean square norm (arXiv:1910.07467 eq. 4) as Llama and Qwen use it: x / √(mean(x²) + ε) in float32, rounded to the
-/// model's type, times the weight.
+/// Root mean square norm (arXiv:1910.07467 eq. 4): x / √(mean(x²) + ε) · weight, computed in float32 and rounded once. (Hugging Face
+/// rounds before it multiplies; in float32 that is the same.)
 /// </summary>
 public sealed class RmsNorm(WeightSource source, string name, long width, double epsilon) : IDisposable
 {
@@ -12,12 +13,7 @@ public sealed class RmsNorm(WeightSource source, string name, long width, double
     public ModelTensor Weight => _weight;
 
     /// <summary>(…, width) → (…, width).</summary>
-    public Tensor Forward(Tensor x)
-    {
-        var x32 = x.to(ScalarType.Float32);
-        var inverseRms = x32.square().mean([-1], keepdim: true).add_(epsilon).rsqrt_();
-        return _weight.Value * (x32 * inverseRms).to(x.dtype);
-    }
+    public Tensor Forward(Tensor x) => Dispatcher.RmsNorm(x, _weight.Value, epsilon);
 
     public void Dispose() => _weight.Dispose();
 }

@@ -1,3 +1,5 @@
+using LlmTune.Native;
+
 namespace LlmTune.Layers;
 
 /// <summary>Cosines and sines of a batch's angles, and the rotation with them.</summary>
@@ -10,7 +12,7 @@ public static class Rope
     {
         var angles = positions.to(ScalarType.Float32).unsqueeze(1) * spec.Frequencies(length).to(positions.device).unsqueeze(0);
         var (cos, sin) = (angles.cos(), angles.sin());
-        if (spec.AttentionFactor != 1) (cos, sin) = (cos * spec.AttentionFactor, sin * spec.AttentionFactor);
+        if (spec.AttentionFactor != 1) (cos, sin) = (cos * Scalars.Of(spec.AttentionFactor), sin * Scalars.Of(spec.AttentionFactor));
         return (cos.unsqueeze(1), sin.unsqueeze(1));
     }
 

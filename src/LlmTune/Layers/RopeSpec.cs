@@ -1,3 +1,5 @@
+using LlmTune.Native;
+
 namespace LlmTune.Layers;
 
 /// <summary>
@@ -19,13 +21,13 @@ public record RopeSpec(double Theta, int Dimensions)
 
     /// <summary>Computed in float32 with the operations of transformers, so that angles agree at large positions too.</summary>
     protected Tensor Plain(double theta) =>
-        pow(theta, arange(0, Dimensions, 2, ScalarType.Int64).to(ScalarType.Float32).div(Dimensions)).reciprocal();
+        pow(Scalars.Of(theta), tensor(Enumerable.Range(0, Dimensions / 2).Select(i => 2f * i).ToArray()).div(Scalars.Of(Dimensions))).reciprocal();
 }
 
 /// <summary>Position interpolation (arXiv:2306.15595): f_i / factor.</summary>
 public sealed record LinearRope(double Theta, int Dimensions, double Factor) : RopeSpec(Theta, Dimensions)
 {
-    public override Tensor Frequencies(long length) => Plain(Theta) / Factor;
+    public override Tensor Frequencies(long length) => Plain(Theta) / Scalars.Of(Factor);
 }
 
 /// <summary>
@@ -51,12 +53,12 @@ public sealed record Llama3Rope(double Theta, int Dimensions, double Factor, dou
     public override Tensor Frequencies(long length)
     {
         var f = Plain(Theta);
-        var wavelength = 2 * Math.PI / f;
-        var smooth = (Original / wavelength - LowFrequency) / (HighFrequency - LowFrequency);
-        var between = (1 - smooth) * f / Factor + smooth * f;
-        var scaled = where(wavelength > Original / LowFrequency, f / Factor, f);
-        var medium = (wavelength >= Original / HighFrequency).logical_and(wavelength <= Original / LowFrequency);
-        return where(medium, between, scaled);
+        var wavelength = Scalars.Of(2 * Math.PI) / f;
+        var smooth = (Scalars.Of(Original) / wavelength - Scalars.Of(LowFrequency)) / Scalars.Of(HighFrequency - LowFrequency);
+        var between = (Scalars.Of(1) - smooth) * f / Scalars.Of(Factor) + smooth * f;
+        var (longest, shortest) = (Scalars.Of(Original / LowFrequency), Scalars.Of(Original / HighFrequency));
+        var scaled = where(wavelength.gt(longest), f / Scalars.Of(Factor), f);
+        return where(wavelength.ge(shortest).logical_and(wavelength.le(longest)), between, scaled);
     }
 }
 
@@ -94,8 +96,9 @@ public sealed record YarnRope(double Theta, int Dimensions, double Factor, long 
         low = Math.Max(low, 0);
         high = Math.Min(high, Dimensions - 1);
         if (low == high) high += 0.001;
-        var ramp = ((arange(0, Dimensions / 2, ScalarType.Int64).to(ScalarType.Float32) - low) / (high - low)).clamp(0, 1);
-        return f * (1 - ramp) + f / Factor * ramp;
+        var dimensions = tensor(Enumerable.Range(0, Dimensions / 2).Select(i => (float)i).ToArray());
+        var ramp = ((dimensions - Scalars.Of(low)) / Scalars.Of(high - low)).clamp(Scalars.Of(0), Scalars.Of(1));
+        return f * (Scalars.Of(1) - ramp) + f / Scalars.Of(Factor) * ramp;
     }
 
     private double DimensionOf(double turns) => Dimensions * Math.Log(Original / (turns * 2 * Math.PI)) / (2 * Math.Log(Theta));

@@ -1,3 +1,5 @@
+using LlmTune.Native;
+
 namespace LlmTune.Objectives;
 
 /// <summary>
@@ -6,9 +8,9 @@ namespace LlmTune.Objectives;
 /// </summary>
 public static class Sft
 {
-    /// <summary>∂ loss / ∂ log p of every token: −1 / tokens of the step.</summary>
+    /// <summary>∂ loss / ∂ log p of every token, (S): −1 / tokens of the step.</summary>
     /// <param name="supervised">S, of this micro-batch.</param>
     /// <param name="tokensOfStep">Trained tokens of all micro-batches of the step.</param>
     public static Tensor Coefficients(long supervised, long tokensOfStep, Device device) =>
-        full(supervised, -1.0 / tokensOfStep, ScalarType.Float32, device);
+        Scalars.Tensor(-1.0 / tokensOfStep, device).expand(supervised);
 }

@@ -70,7 +70,7 @@ public sealed class TokenStatistics(Decoder model, int? chunk = null)
                 if (!output.requires_grad) continue;
                 var coefficient = coefficients.narrow(0, start, rows).unsqueeze(1);
                 var minus = logSoftmax.exp_();   // p − onehot, in the place of log p
-                minus.scatter_add_(1, target, full_like(coefficient, -1));
+                minus.scatter_add_(1, target, ones_like(coefficient).neg_());
                 // Each row's coefficient may as well be applied behind a head that does not train: (rows, D) instead of (rows, V).
                 if (headTrains) minus.mul_(-coefficient);
                 output.backward([minus.to(output.dtype)]);

@@ -25,8 +25,8 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
         var norm = stack([.. Groups.Select(group => group.GradientNorm())]).norm();
         if (maxNorm > 0)
         {
-            var factor = (maxNorm / (norm + 1e-6)).clamp_max_(1);
-            foreach (var group in Groups) group.Gradients.mul_(factor.to(ScalarType.Float32));
+            var factor = (norm.add(Scalars.Of(1e-6)).reciprocal_() * Scalars.Of(maxNorm)).clamp_max_(Scalars.Of(1)).to(ScalarType.Float32);
+            foreach (var group in Groups) group.Gradients.mul_(factor);
         }
         return norm.MoveToOuterDisposeScope();
     }
@@ -38,10 +38,9 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
         Steps++;
         foreach (var group in Groups)
         {
-            using var step = full(1, Steps, ScalarType.Float32, group.Values.device);
-            using var scalar = step.squeeze();
+            using var step = Scalars.Tensor(Steps, group.Values.device);
             Dispatcher.FusedAdamW(
-                [group.Values], [group.Gradients], [group.FirstMoment], [group.SecondMoment], [scalar], learningRate, beta1, beta2, group.WeightDecay, epsilon);
+                [group.Values], [group.Gradients], [group.FirstMoment], [group.SecondMoment], [step], learningRate, beta1, beta2, group.WeightDecay, epsilon);
             group.Publish();
         }
         ClearGradients();
