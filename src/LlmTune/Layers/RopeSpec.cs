@@ -21,7 +21,7 @@ public record RopeSpec(double Theta, int Dimensions)
 
     /// <summary>Computed in float32 with the operations of transformers, so that angles agree at large positions too.</summary>
     protected Tensor Plain(double theta) =>
-        pow(Scalars.Of(theta), tensor(Enumerable.Range(0, Dimensions / 2).Select(i => 2f * i).ToArray()).div(Scalars.Of(Dimensions))).reciprocal();
+        pow(tensor([(float)theta]), tensor(Enumerable.Range(0, Dimensions / 2).Select(i => 2f * i).ToArray()).div(Scalars.Of(Dimensions))).reciprocal();
 }
 
 /// <summary>Position interpolation (arXiv:2306.15595): f_i / factor.</summary>
