@@ -56,10 +56,31 @@ internal sealed class AddedTokens
             if (content.Length == 0) continue;
             var id = added.ByContent(content)?.Id ?? vocabulary.Id(content) ?? next++;
             var token = new AddedToken(
-                id, content, item["single_word"].Flag(), item["lstrip"].Flag(), item["rstrip"].Flag(), item["normalized"].Flag(), item["special"].Flag());
+                id, content,
+                item["single_word"].Flag(), item["lstrip"].Flag(), item["rstrip"].Flag(), item["normalized"].Flag(), item["special"].Flag());
             added._byContent[content] = added._byId[id] = token;
         }
         added.Build(normalizer);
+        return added;
+    }
+
+    /// <summary>Special tokens, cut out of the text wherever they stand in it.</summary>
+    public static AddedTokens Special(IEnumerable<(int Id, string Content)> tokens)
+    {
+        var added = NotInText(tokens);
+        added.Build(null);
+        return added;
+    }
+
+    /// <summary>Special tokens that text never stands for.</summary>
+    public static AddedTokens NotInText(IEnumerable<(int Id, string Content)> tokens)
+    {
+        var added = new AddedTokens();
+        foreach (var (id, content) in tokens)
+        {
+            var token = new AddedToken(id, content, SingleWord: false, StripLeft: false, StripRight: false, Normalized: false, Special: true);
+            added._byContent[content] = added._byId[id] = token;
+        }
         return added;
     }
 
@@ -103,7 +124,8 @@ internal sealed class TokenFinder
     }
 
     /// <summary>The stretches of a text in order, those of tokens with their token; a text is one stretch where none is found.</summary>
-    public List<(TextSpan Span, AddedToken? Token)> Cut(string text)
+    /// <param name="specialAsText">Special tokens are left in the text.</param>
+    public List<(TextSpan Span, AddedToken? Token)> Cut(string text, bool specialAsText)
     {
         var parts = new List<(TextSpan, AddedToken?)>();
         var done = 0;
@@ -114,6 +136,7 @@ internal sealed class TokenFinder
             var start = from + at;
             var token = LongestAt(text.AsSpan(start), out var length);
             var end = from = start + length;
+            if (token.Special && specialAsText) continue;
             if (token.SingleWord && (IsWordBefore(text, start) || IsWordAt(text, end))) continue;
             if (token.StripLeft) start = Math.Max(done, text.AsSpan(0, start).TrimEnd().Length);
             if (token.StripRight) end = text.Length - text.AsSpan(end).TrimStart().Length;

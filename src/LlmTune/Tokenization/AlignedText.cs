@@ -2,7 +2,10 @@ using System.Text;
 
 namespace LlmTune.Tokenization;
 
-/// <summary>One character of a changed text: 1 where it is new, 0 where it stands for one of the old text, −n where it stands for that one and n more.</summary>
+/// <summary>
+/// One character of a changed text: 1 where it is new, 0 where it stands for one of the old text, −n where it stands for that one
+/// and n more.
+/// </summary>
 internal readonly record struct Change(Rune Rune, int Delta);
 
 /// <summary>
@@ -39,7 +42,7 @@ internal sealed class AlignedText
     }
 
     /// <summary>Where a stretch of this text came from. Only where tracked.</summary>
-    public TextSpan Origin(int start, int end) => new(_origins![start].Start, _origins[end - 1].End);
+    public TextSpan Origin(int start, int end) => new(_origins![start].Start, end > start ? _origins[end - 1].End : _origins[start].Start);
 
     public AlignedText Slice(int start, int end) => start == 0 && end == Text.Length
         ? new AlignedText(Text, _origins, Begin)
@@ -47,6 +50,21 @@ internal sealed class AlignedText
 
     /// <summary>Another text in place of an untracked one.</summary>
     public void Set(string text) => (Text, _origins) = (text, null);
+
+    /// <summary>Another text; each of its units came from a stretch that begins at a place of the old text and reaches to the next unit's.</summary>
+    /// <param name="starts">One more than the text has units; empty for an empty text.</param>
+    public void Rewrite(string text, List<int> starts)
+    {
+        if (_origins is { } old)
+        {
+            var origins = new TextSpan[text.Length];
+            for (var i = 0; i < origins.Length; i++) origins[i] = new TextSpan(OriginOf(starts[i]), OriginOf(starts[i + 1]));
+            _origins = origins;
+
+            int OriginOf(int place) => place < old.Length ? old[place].Start : old[^1].End;
+        }
+        Text = text;
+    }
 
     /// <summary>Puts something before a text that is not empty; it has the origin of the first character.</summary>
     public void Prepend(string prefix)

@@ -35,7 +35,8 @@ internal static class CharacterKinds
     }
 
     /// <summary>ASCII punctuation and symbols, and Unicode's P.</summary>
-    public static bool IsPunctuation(Rune rune) => rune.IsAscii ? char.IsPunctuation((char)rune.Value) || char.IsSymbol((char)rune.Value) : Rune.IsPunctuation(rune);
+    public static bool IsPunctuation(Rune rune) =>
+        rune.IsAscii ? char.IsPunctuation((char)rune.Value) || char.IsSymbol((char)rune.Value) : Rune.IsPunctuation(rune);
 
     /// <summary>Unicode's N: also ½, Ⅷ, ②.</summary>
     public static bool IsNumeric(Rune rune) => Of(Rune.GetUnicodeCategory(rune)) == Number;
@@ -43,7 +44,8 @@ internal static class CharacterKinds
     /// <summary>What <c>\w</c> matches in Rust and Oniguruma: Alphabetic, marks, decimal digits, connectors, joiners.</summary>
     public static bool IsWord(Rune rune) =>
         Rune.GetUnicodeCategory(rune) is <= UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation
-        || rune.Value is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189);
+        || rune.Value is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9)
+            or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189);
 
     private static byte Of(char c) => c is '\r' or '\n' ? NewLine : char.IsWhiteSpace(c) ? Space : Of(CharUnicodeInfo.GetUnicodeCategory(c));
 

@@ -34,7 +34,11 @@ public sealed partial class HfTokenizer
         var encoding = Full(text, null);
         var kept = Math.Min(encoding.Count, settings.MaxTokenCount);
         var tokens = new EncodedToken[kept];
-        for (var i = 0; i < kept; i++) tokens[i] = new EncodedToken(encoding.Ids[i], encoding.Tokens[i], encoding.Spans[i].Start..encoding.Spans[i].End);
+        for (var i = 0; i < kept; i++)
+        {
+            var (start, end) = encoding.Spans[i];
+            tokens[i] = new EncodedToken(encoding.Ids[i], encoding.Tokens[i], start..end);
+        }
         return new EncodeResults<EncodedToken>
         {
             Tokens = tokens,
@@ -47,8 +51,10 @@ public sealed partial class HfTokenizer
     {
         text ??= textSpan.ToString();
         var ids = Ids(text);
-        if (ids.Count <= settings.MaxTokenCount) return new EncodeResults<int> { Tokens = ids, NormalizedText = text, CharsConsumed = text.Length };
-        return new EncodeResults<int> { Tokens = ids[..settings.MaxTokenCount], NormalizedText = text, CharsConsumed = CutAfter(Full(text, null), settings.MaxTokenCount) };
+        var most = settings.MaxTokenCount;
+        return ids.Count <= most
+            ? new EncodeResults<int> { Tokens = ids, NormalizedText = text, CharsConsumed = text.Length }
+            : new EncodeResults<int> { Tokens = ids[..most], NormalizedText = text, CharsConsumed = CutAfter(Full(text, null), most) };
     }
 
     protected override int CountTokens(string? text, ReadOnlySpan<char> textSpan, EncodeSettings settings) =>
@@ -63,13 +69,6 @@ public sealed partial class HfTokenizer
         tokenCount = Math.Min(encoding.Count, settings.MaxTokenCount);
         if (tokenCount == encoding.Count) return fromEnd ? 0 : text.Length;
         return fromEnd ? CutAfter(encoding, encoding.Count - tokenCount) : CutAfter(encoding, tokenCount);
-    }
-
-    private List<int> Ids(string text)
-    {
-        var sink = new TokenSink(spans: false);
-        Run(text, sink);
-        return sink.Ids;
     }
 
     /// <summary>Where the text of the token after so many begins.</summary>

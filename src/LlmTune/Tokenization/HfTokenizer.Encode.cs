@@ -6,26 +6,29 @@ public sealed partial class HfTokenizer
     /// <param name="addSpecialTokens">With what the file's post-processor puts around a text (a BOS, say).</param>
     public int[] Encode(string text, bool addSpecialTokens = false)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        var sink = new TokenSink(spans: false);
-        Run(text, sink);
-        return [.. _parts.PostProcessor?.Ids(sink.Ids, addSpecialTokens) ?? sink.Ids];
+        var ids = Ids(text);
+        return [.. _parts.PostProcessor?.Ids(ids, addSpecialTokens) ?? ids];
     }
+
+    /// <summary>The ids of a text in which special tokens are plain characters, as text from outside should be taken.</summary>
+    public int[] EncodePlain(string text) => [.. Ids(text, specialAsText: true)];
 
     /// <summary>The ids of many texts, on all processors.</summary>
     public int[][] EncodeMany(IReadOnlyList<string> texts, bool addSpecialTokens = false, CancellationToken cancel = default)
     {
         var ids = new int[texts.Count][];
-        Parallel.For(0, texts.Count, new ParallelOptions { CancellationToken = cancel }, i => ids[i] = Encode(texts[i], addSpecialTokens));
+        OnAllProcessors(texts.Count, i => ids[i] = Encode(texts[i], addSpecialTokens), cancel);
         return ids;
     }
 
     /// <summary>A text, or two, as tokens with all that is known of them.</summary>
-    public TokenEncoding EncodeFull(string text, string? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null) =>
+    public TokenEncoding EncodeFull(
+        string text, string? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null) =>
         Finish(Full(text, null), pair is null ? null : Full(pair, null), addSpecialTokens, truncation, padding);
 
     /// <summary>Words given one by one, as data for naming entities are. Spans count within each word.</summary>
-    public TokenEncoding EncodeWords(IReadOnlyList<string> words, IReadOnlyList<string>? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
+    public TokenEncoding EncodeWords(
+        IReadOnlyList<string> words, IReadOnlyList<string>? pair = null, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
     {
         return Finish(All(words), pair is null ? null : All(pair), addSpecialTokens, truncation, padding);
 
@@ -33,12 +36,33 @@ public sealed partial class HfTokenizer
     }
 
     /// <summary>Many texts, on all processors, padded to one length where padding is asked for.</summary>
-    public TokenEncoding[] EncodeBatch(IReadOnlyList<string> texts, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
+    public TokenEncoding[] EncodeBatch(
+        IReadOnlyList<string> texts, bool addSpecialTokens = true, Truncation? truncation = null, Padding? padding = null)
     {
         var encodings = new TokenEncoding[texts.Count];
-        Parallel.For(0, texts.Count, i => encodings[i] = EncodeFull(texts[i], null, addSpecialTokens, truncation));
+        OnAllProcessors(texts.Count, i => encodings[i] = EncodeFull(texts[i], null, addSpecialTokens, truncation), CancellationToken.None);
         padding?.Apply(encodings);
         return encodings;
+    }
+
+    private static void OnAllProcessors(int count, Action<int> act, CancellationToken cancel)
+    {
+        try
+        {
+            Parallel.For(0, count, new ParallelOptions { CancellationToken = cancel }, act);
+        }
+        catch (AggregateException e)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+    }
+
+    private List<int> Ids(string text, bool specialAsText = false)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var sink = new TokenSink(spans: false);
+        Run(text, sink, specialAsText);
+        return sink.Ids;
     }
 
     private TokenEncoding Finish(TokenEncoding first, TokenEncoding? second, bool addSpecialTokens, Truncation? truncation, Padding? padding)
@@ -79,13 +103,13 @@ public sealed partial class HfTokenizer
     /// Added tokens are cut out, the text between them is normalized, tokens that are looked for there are cut out of it, what is
     /// left is cut into pieces, and the model makes tokens of each piece.
     /// </summary>
-    private void Run(string text, TokenSink sink)
+    private void Run(string text, TokenSink sink, bool specialAsText = false)
     {
         text = Utf16.WithoutLoneSurrogates(text);
         var tracked = sink.Spans is not null || _needsOrigins;
         Action<Piece> toModel = piece => Encode(piece, sink);
         var cut = _parts.Splitter?.Before(toModel) ?? toModel;
-        foreach (var (span, token) in _added.Raw.Cut(text))
+        foreach (var (span, token) in _added.Raw.Cut(text, specialAsText))
         {
             if (token is not null)
             {
@@ -94,9 +118,10 @@ public sealed partial class HfTokenizer
             }
             var stretch = tracked ? AlignedText.Of(text, span.Start, span.End) : AlignedText.Untracked(span.Of(text), span.Start);
             _parts.Normalizer?.Apply(stretch);
-            foreach (var (part, normalized) in _added.AfterNormalizer.Cut(stretch.Text))
+            foreach (var (part, normalized) in _added.AfterNormalizer.Cut(stretch.Text, specialAsText))
             {
-                if (normalized is not null) sink.AddWord(normalized.Id, tracked ? stretch.Origin(part.Start, part.End) : default, part.Of(stretch.Text));
+                var origin = tracked ? stretch.Origin(part.Start, part.End) : default;
+                if (normalized is not null) sink.AddWord(normalized.Id, origin, part.Of(stretch.Text));
                 else cut(Piece.All(stretch.Slice(part.Start, part.End)));
             }
         }

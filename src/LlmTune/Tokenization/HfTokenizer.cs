@@ -23,9 +23,9 @@ public sealed partial class HfTokenizer : Tokenizer
         EosId = Role("eos_token");
         PadId = Role("pad_token");
         UnkId = Role("unk_token");
-        _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>(), .. parts.PostProcessor?.AddedIds ?? []];
+        _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>()];
 
-        int? Role(string name) => config.Token(name) is { } token ? TokenId(token) : null;
+        int? Role(string name) => (config.Token(name) ?? parts.Roles.GetValueOrDefault(name)) is { } token ? TokenId(token) : null;
     }
 
     /// <summary>The folder that the tokenizer was loaded from.</summary>
@@ -54,14 +54,30 @@ public sealed partial class HfTokenizer : Tokenizer
     /// <summary>The padding that the file asks for. Nothing applies it unasked.</summary>
     public Padding? FilePadding => _parts.Padding;
 
-    /// <param name="path">A folder with tokenizer.json and perhaps tokenizer_config.json and special_tokens_map.json; or the path of a tokenizer.json.</param>
+    /// <param name="path">
+    /// A folder with tokenizer.json (else tokenizer.model, of SentencePiece or of tiktoken as Llama 3 ships it) and perhaps
+    /// tokenizer_config.json and special_tokens_map.json; or the path of a tokenizer file.
+    /// </param>
     /// <exception cref="RequestException">There is no tokenizer, or it is damaged or of a kind that is not supported.</exception>
     public static HfTokenizer Load(string path)
     {
         if (File.Exists(path)) return LoadFile(path);
         if (!Directory.Exists(path)) throw new RequestException($"no tokenizer at {path}: there is no such folder or file");
-        var file = Path.Combine(path, "tokenizer.json");
-        return File.Exists(file) ? LoadFile(file) : throw new RequestException($"{path} holds no tokenizer.json");
+        foreach (var name in new[] { "tokenizer.json", "tokenizer.model" })
+        {
+            var file = Path.Combine(path, name);
+            if (File.Exists(file)) return LoadFile(file);
+        }
+        throw new RequestException($"{path} holds neither tokenizer.json nor tokenizer.model");
+    }
+
+    /// <summary>A rank file of tiktoken, whose pattern and special tokens stand in the code that uses it.</summary>
+    /// <param name="pattern">A regular expression that cuts the text.</param>
+    public static HfTokenizer LoadTiktoken(string file, string pattern, IReadOnlyDictionary<string, int> specialTokens)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
+        var parts = TiktokenFile.Read(file, pattern, specialTokens.Select(token => (token.Value, token.Key)));
+        return new HfTokenizer(folder, parts, TokenizerConfig.Load(folder));
     }
 
     /// <summary>The id of a token as the vocabulary or the added tokens write it; null where neither has it.</summary>
@@ -70,12 +86,16 @@ public sealed partial class HfTokenizer : Tokenizer
     /// <summary>The token of an id as the vocabulary or the added tokens write it; null where neither has it.</summary>
     public string? Token(int id) => _added.ById(id)?.Content ?? _parts.Model.Vocabulary.Token(id);
 
-    /// <summary>Whether decoding leaves the token out on request: it is flagged so, has a role (BOS, EOS, padding, unknown), or is put around texts.</summary>
+    /// <summary>Whether decoding leaves the token out on request: it is flagged so, or has a role (BOS, EOS, padding, unknown).</summary>
     public bool IsSpecial(int id) => _added.ById(id) is { Special: true } || _roles.Contains(id);
 
     private static HfTokenizer LoadFile(string file)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        return new HfTokenizer(folder, TokenizerJson.Read(file), TokenizerConfig.Load(folder));
+        var config = TokenizerConfig.Load(folder);
+        var parts = !file.EndsWith(".model", StringComparison.Ordinal) ? TokenizerJson.Read(file)
+            : TiktokenFile.IsOne(file) ? TiktokenFile.ReadLlama3(file, config)
+            : SentencePieceFile.Read(file, config);
+        return new HfTokenizer(folder, parts, config);
     }
 }

@@ -24,7 +24,10 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
         ReadOnlyMemory<byte> content = bytes;
         if (content.Span.StartsWith("\uFEFF"u8)) content = content[3..];
         if (content.IsEmpty) throw new RequestException($"{file} is empty, expected JSON");
-        if (!Utf8.IsValid(content.Span)) throw new RequestException($"{file}:{BadUtf8Line(content.Span)}: the file is not UTF-8; it is damaged or not JSON");
+        if (!Utf8.IsValid(content.Span))
+        {
+            throw new RequestException($"{file}:{BadUtf8Line(content.Span)}: the file is not UTF-8; it is damaged or not JSON");
+        }
         try
         {
             using var document = JsonDocument.Parse(content);
@@ -41,9 +44,15 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
 
     /// <summary>A member; its <see cref="IsNull"/> where there is none.</summary>
     public JsonField this[string name] =>
-        new(Element.ValueKind == JsonValueKind.Object && Element.TryGetProperty(name, out var value) ? value : default, File, Path.Length == 0 ? name : $"{Path}.{name}");
+        new(
+            Element.ValueKind == JsonValueKind.Object && Element.TryGetProperty(name, out var value) ? value : default,
+            File,
+            Path.Length == 0 ? name : $"{Path}.{name}");
 
     public RequestException Error(string problem) => new(Path.Length == 0 ? $"{File}: {problem}" : $"{File}: {Path}: {problem}");
+
+    /// <summary>What is wrong with an item of a list.</summary>
+    public RequestException Error(string problem, int index) => new($"{File}: {Path}[{index}]: {problem}");
 
     private RequestException Expected(string what) => Error($"expected {what}, found {Describe()}");
 
@@ -93,7 +102,9 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
     public bool Flag(bool otherwise) => IsNull ? otherwise : Flag();
 
     public int Count() =>
-        Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) && value >= 0 ? value : throw Expected("a whole number from 0 to 2147483647");
+        Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out var value) && value >= 0
+            ? value
+            : throw Expected("a whole number from 0 to 2147483647");
 
     public double Number() => Element.ValueKind == JsonValueKind.Number ? Element.GetDouble() : throw Expected("a number");
 

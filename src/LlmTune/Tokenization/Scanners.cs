@@ -9,20 +9,19 @@ internal delegate int Scanner(string text, int start, int end);
 /// </summary>
 internal static class Scanners
 {
-    private const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+    public const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+    public const string Cl100kPattern = ClHead + @"\p{N}{1,3}" + ClTail;
+    public const string Qwen2Pattern = ClHead + @"\p{N}" + ClTail;
+
     private const string ClHead = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|";
     private const string ClTail = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     /// <returns>Null where the pattern is none of those.</returns>
-    public static Scanner? For(TextPattern pattern) => pattern.Literal is not null ? null : For(pattern.Source);
-
-    public static bool Knows(string pattern) => For(pattern) is not null;
-
-    private static Scanner? For(string pattern) => pattern switch
+    public static Scanner? For(TextPattern pattern) => pattern.Literal is not null ? null : pattern.Source switch
     {
         Gpt2Pattern => Gpt2,
-        ClHead + @"\p{N}{1,3}" + ClTail => Cl100k,
-        ClHead + @"\p{N}" + ClTail => Qwen2,
+        Cl100kPattern => Cl100k,
+        Qwen2Pattern => Qwen2,
         _ => null,
     };
 

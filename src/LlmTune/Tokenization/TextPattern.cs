@@ -19,10 +19,9 @@ internal sealed class TextPattern
         if (field["String"] is { IsNull: false } literal) return new TextPattern(literal.Text(), null, literal.Text());
         var regex = field["Regex"];
         if (regex.IsNull) throw field.Error("expected {\"String\": …} or {\"Regex\": …}");
-        if (Scanners.Knows(regex.Text())) return new TextPattern(null, null, regex.Text());
         try
         {
-            return new TextPattern(null, RegexProgram.Parse(regex.Text()), regex.Text());
+            return Regex(regex.Text());
         }
         catch (FormatException e)
         {
@@ -30,13 +29,16 @@ internal sealed class TextPattern
         }
     }
 
+    /// <exception cref="FormatException">Not a regular expression that is supported.</exception>
+    public static TextPattern Regex(string pattern) => new(null, RegexProgram.Parse(pattern), pattern);
+
     /// <summary>All matches from left to right, empty ones among them.</summary>
     public List<TextSpan> Matches(ReadOnlySpan<char> text)
     {
         var matches = new List<TextSpan>();
         if (_regex is not null)
         {
-            RegexProgram.Matches(text, matches);
+            _regex.Matches(text, matches);
             return matches;
         }
         if (Literal!.Length == 0) return matches;

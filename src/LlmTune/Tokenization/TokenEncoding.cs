@@ -19,7 +19,10 @@ public sealed class TokenEncoding
     /// <summary>The tokens as the vocabulary writes them; an added token as the text has it.</summary>
     public string[] Tokens { get; private set; }
 
-    /// <summary>Where in the text each token came from, in UTF-16 units; of words given one by one, within the word. Empty for tokens that were added.</summary>
+    /// <summary>
+    /// Where in the text each token came from, in UTF-16 units; of words given one by one, within the word. Empty for tokens that were
+    /// added.
+    /// </summary>
     public TextSpan[] Spans { get; private set; }
 
     /// <summary>The number of the pre-token, or of the word where they were given one by one; null for tokens that were added.</summary>
@@ -62,7 +65,8 @@ public sealed class TokenEncoding
 
     internal void SetType(int type) => TypeIds = [.. Enumerable.Repeat(type, Count)];
 
-    internal void SetSequence(int sequence) => _sequenceRanges = new Dictionary<int, (int, int)> { [sequence] = (0, Count) };
+    /// <summary>Says that all tokens are of a text; what was said before stays, as in Hugging Face's library.</summary>
+    internal void SetSequence(int sequence) => _sequenceRanges[sequence] = (0, Count);
 
     internal TokenEncoding Clone() => new(Ids, Tokens, [.. Spans], Words, TypeIds, Special)
     {
@@ -90,19 +94,18 @@ public sealed class TokenEncoding
         if (length == 0)
         {
             var all = Clone();
-            (Ids, Tokens, Spans, Words, TypeIds, Special, Attended, _sequenceRanges) = ([], [], [], [], [], [], [], []);
+            Take(Empty);
             Overflowing = [all];
             return;
         }
         if (truncation.Stride >= length)
         {
             throw new RequestException(
-                $"truncation: the stride {truncation.Stride} must be smaller than the {length} tokens that are left for the text; lower it or raise the maximum length {truncation.MaxLength}");
+                $"truncation: the stride {truncation.Stride} must be smaller than the {length} tokens that are left for the text; lower it or raise the "
+                + $"maximum length {truncation.MaxLength}");
         }
         var parts = truncation.Parts(Count, length).Select(part => Slice(part.Start, part.End)).ToList();
-        var first = parts[0];
-        (Ids, Tokens, Spans, Words, TypeIds, Special, Attended) = (first.Ids, first.Tokens, first.Spans, first.Words, first.TypeIds, first.Special, first.Attended);
-        _sequenceRanges = [];
+        Take(parts[0]);
         Overflowing = parts[1..];
     }
 
@@ -113,20 +116,29 @@ public sealed class TokenEncoding
         var added = Added([.. Enumerable.Repeat(padding.Id, length - Count)], [.. Enumerable.Repeat(padding.Token, length - Count)], padding.TypeId);
         added.Attended = new bool[added.Count];
         var (left, right) = padding.Left ? (added, WithoutOverflow()) : (WithoutOverflow(), added);
-        var joined = left.MergeWith(right);
-        (Ids, Tokens, Spans, Words, TypeIds, Special, Attended) = (joined.Ids, joined.Tokens, joined.Spans, joined.Words, joined.TypeIds, joined.Special, joined.Attended);
-        _sequenceRanges = joined._sequenceRanges;
+        Take(left.MergeWith(right));
+    }
+
+    /// <summary>Becomes another, but for the overflow.</summary>
+    private void Take(TokenEncoding other)
+    {
+        (Ids, Tokens, Spans, Words) = (other.Ids, other.Tokens, other.Spans, other.Words);
+        (TypeIds, Special, Attended, _sequenceRanges) = (other.TypeIds, other.Special, other.Attended, other._sequenceRanges);
     }
 
     private TokenEncoding MergeWith(TokenEncoding other)
     {
         var overflowing = new List<TokenEncoding>();
-        foreach (var overflow in Overflowing)
+        if (Overflowing.Count + other.Overflowing.Count > 0)
         {
-            overflowing.Add(overflow.MergeWith(other));
-            overflowing.AddRange(other.Overflowing.Select(overflow.MergeWith));
+            var (first, second) = (WithoutOverflow(), other.WithoutOverflow());
+            foreach (var overflow in Overflowing)
+            {
+                overflowing.Add(overflow.MergeWith(second));
+                overflowing.AddRange(other.Overflowing.Select(overflow.MergeWith));
+            }
+            overflowing.AddRange(other.Overflowing.Select(first.MergeWith));
         }
-        overflowing.AddRange(other.Overflowing.Select(MergeWith));
         var ranges = new Dictionary<int, (int Start, int Length)>(_sequenceRanges);
         foreach (var (sequence, (start, length)) in other._sequenceRanges) ranges[sequence] = (Count + start, length);
         return new TokenEncoding(
@@ -147,5 +159,8 @@ public sealed class TokenEncoding
     }
 
     private TokenEncoding Slice(int start, int end) =>
-        new(Ids[start..end], Tokens[start..end], Spans[start..end], Words[start..end], TypeIds[start..end], Special[start..end]) { Attended = Attended[start..end] };
+        new(Ids[start..end], Tokens[start..end], Spans[start..end], Words[start..end], TypeIds[start..end], Special[start..end])
+        {
+            Attended = Attended[start..end],
+        };
 }

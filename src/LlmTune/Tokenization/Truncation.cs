@@ -25,12 +25,12 @@ public sealed record Truncation(int MaxLength, TruncationStrategy Strategy = Tru
         return new Truncation(field["max_length"].Count(), strategy, field["stride"].Count(), left);
     }
 
-    /// <summary>Cuts one text or two.</summary>
+    /// <summary>Cuts one text or two. A length that the added tokens alone exceed cuts nothing, as in Hugging Face's library.</summary>
     /// <param name="added">How many tokens will be added.</param>
     internal void Apply(TokenEncoding first, TokenEncoding? second, int added)
     {
         var room = MaxLength - added;
-        if (room < 0) throw new RequestException($"truncation: a maximum length of {MaxLength} leaves no room for the {added} special tokens; raise it");
+        if (room < 0) return;
         var (one, two) = (first.Count, second?.Count ?? 0);
         var excess = one + two - room;
         if (excess <= 0) return;
@@ -47,8 +47,12 @@ public sealed record Truncation(int MaxLength, TruncationStrategy Strategy = Tru
         }
         else
         {
-            var target = Strategy == TruncationStrategy.OnlyFirst ? first : second ?? throw new RequestException("truncation: OnlySecond is asked for, but there is no second text");
-            if (target.Count <= excess) throw new RequestException($"truncation: {excess} tokens too many, but the text to be cut has only {target.Count}");
+            var target = Strategy == TruncationStrategy.OnlyFirst ? first : second;
+            if (target is null) throw new RequestException("truncation: OnlySecond is asked for, but there is no second text");
+            if (target.Count <= excess)
+            {
+                throw new RequestException($"truncation: {excess} tokens too many, but the text to be cut has only {target.Count}");
+            }
             target.Truncate(this, target.Count - excess);
         }
     }
@@ -92,7 +96,9 @@ public sealed record Padding(int Id, string Token, int? Length = null, bool Left
     {
         if (field.IsNull) return null;
         var strategy = field["strategy"];
-        var length = strategy.Element.ValueKind == System.Text.Json.JsonValueKind.Object ? strategy["Fixed"].Count() : strategy.Choice(("BatchLongest", (int?)null));
+        var length = strategy.Element.ValueKind == System.Text.Json.JsonValueKind.Object
+            ? strategy["Fixed"].Count()
+            : strategy.Choice(("BatchLongest", (int?)null));
         return new Padding(
             field["pad_id"].Count(),
             field["pad_token"].Text(),

@@ -69,18 +69,26 @@ internal sealed class GoldenLines(string folder)
         return units.ValueKind == JsonValueKind.Array ? new string([.. units.EnumerateArray().Select(unit => (char)unit.GetInt32())]) : null;
     }
 
-    public static int[] Ints(JsonElement list) => [.. list.EnumerateArray().Select(value => value.GetInt32())];
+    /// <summary>Numbers; those beyond 2³¹ are ids that no vocabulary has.</summary>
+    public static int[] Ints(JsonElement list) => [.. list.EnumerateArray().Select(value => value.TryGetInt32(out var number) ? number : -1)];
 
     /// <summary>Spans in code points as spans in UTF-16 units.</summary>
-    public static TextSpan[] Spans(JsonElement list, string text)
+    public static TextSpan[] Spans(JsonElement list, string text) => Spans(list, text, _ => 1);
+
+    /// <summary>Spans in bytes of UTF-8 (sentencepiece's) as spans in UTF-16 units.</summary>
+    public static TextSpan[] SpansOfBytes(JsonElement list, string text) => Spans(list, text, rune => rune.Utf8SequenceLength);
+
+    private static TextSpan[] Spans(JsonElement list, string text, Func<Rune, int> size)
     {
-        var places = new List<int>();
-        for (var i = 0; i < text.Length; i += char.IsSurrogatePair(text, i) ? 2 : 1)
+        var places = new Dictionary<int, int>();
+        var (place, unit) = (0, 0);
+        foreach (var rune in text.EnumerateRunes())
         {
-            places.Add(i);
-            if (i + 1 == text.Length) break;
+            places[place] = unit;
+            place += size(rune);
+            unit += rune.Utf16SequenceLength;
         }
-        places.Add(text.Length);
+        places[place] = text.Length;
         return [.. list.EnumerateArray().Select(span => new TextSpan(places[span[0].GetInt32()], places[span[1].GetInt32()]))];
     }
 

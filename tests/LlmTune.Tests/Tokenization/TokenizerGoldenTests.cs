@@ -4,7 +4,7 @@ using LlmTune.Tokenization;
 namespace LlmTune.Tests.Tokenization;
 
 /// <summary>Every case of the golden area tokenizers, against Hugging Face's Rust library, sentencepiece and tiktoken.</summary>
-public sealed class TokenizerGoldenTests
+public sealed partial class TokenizerGoldenTests
 {
     private const string Area = "tokenizers";
 
@@ -28,6 +28,21 @@ public sealed class TokenizerGoldenTests
                 break;
             case "stream-decode":
                 Stream(new GoldenLines(folder));
+                break;
+            case "truncation":
+                Truncate(new GoldenLines(folder));
+                break;
+            case "malformed":
+                Malformed(new GoldenLines(folder));
+                break;
+            case "sentencepiece":
+                SentencePiece(new GoldenLines(folder));
+                break;
+            case "tiktoken":
+                Tiktoken(new GoldenLines(folder));
+                break;
+            case "train":
+                Train(new GoldenLines(folder));
                 break;
             default:
                 Golden.Skip(Area, $"golden cases of kind {kind}");

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace LlmTune.Tokenization;
 
-/// <summary>The bytes that tokens stand for, read as UTF-8: each broken sequence is one U+FFFD. A stream waits while a character is not whole.</summary>
+/// <summary>
+/// The bytes that tokens stand for, read as UTF-8: each broken sequence is one U+FFFD. A stream waits while a character is not whole.
+/// </summary>
 internal sealed class ByteLevelWriter(TokenWriter next, bool eager) : WholeTokenWriter(next)
 {
     private readonly List<byte> _bytes = [];

@@ -13,7 +13,9 @@ internal sealed class TokenDecoder
 
     private TokenDecoder(Step[] steps, bool[] joined) => (_steps, _joined) = (steps, joined.Length > 0 ? joined : new bool[steps.Length]);
 
-    private delegate TokenWriter Step(TokenWriter next, WriterSettings settings);
+    internal delegate TokenWriter Step(TokenWriter next, WriterSettings settings);
+
+    public static TokenDecoder Of(Step step) => new([step], []);
 
     public static TokenDecoder Read(JsonField field)
     {
@@ -58,7 +60,8 @@ internal sealed class TokenDecoder
                     : (next, s) => new ReplacePattern(next, pattern, content) { TokensComeWhole = s.TokensComeWhole }, false));
                 return;
             case "Strip":
-                var (stripped, start, stop) = (MetaspaceSettings.OneCharacter(field["content"]).ToString(), field["start"].Count(), field["stop"].Count());
+                var stripped = MetaspaceSettings.OneCharacter(field["content"]).ToString();
+                var (start, stop) = (field["start"].Count(), field["stop"].Count());
                 steps.Add(((next, _) => new StripWriter(next, stripped, start, stop), false));
                 return;
             case "Metaspace":
@@ -79,9 +82,10 @@ internal sealed class TokenDecoder
                 return;
             default:
                 throw field["type"].Error(
-                    $"\"{type}\" is not a known decoder (Sequence, ByteLevel, Fuse, ByteFallback, Replace, Strip, Metaspace, WordPiece, BPEDecoder, CTC)");
+                    $"\"{type}\" is not a known decoder (Sequence, ByteLevel, Fuse, ByteFallback, Replace, Strip, Metaspace, WordPiece, BPEDecoder, "
+                    + "CTC)");
         }
     }
 
-    private readonly record struct WriterSettings(bool TokensComeWhole, bool Eager);
+    internal readonly record struct WriterSettings(bool TokensComeWhole, bool Eager);
 }

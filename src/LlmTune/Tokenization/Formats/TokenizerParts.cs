@@ -13,6 +13,9 @@ internal sealed record TokenizerParts(TokenModel Model)
 
     public required AddedTokens AddedTokens { get; init; }
 
+    /// <summary>What the file itself calls bos_token, eos_token and so on, where the files beside it do not.</summary>
+    public IReadOnlyDictionary<string, string> Roles { get; init; } = new Dictionary<string, string>();
+
     public Truncation? Truncation { get; init; }
 
     public Padding? Padding { get; init; }

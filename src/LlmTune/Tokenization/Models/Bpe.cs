@@ -44,7 +44,8 @@ internal sealed class Bpe : TokenModel
         (Vocabulary, _merges, _settings, _onBytes) = (vocabulary, merges, settings, onBytes);
         if (settings.UnknownToken is { } token) _unknown = vocabulary.Id(token) ?? -1;
         for (var b = 0; b < 256; b++) _byteIds[b] = vocabulary.Id(onBytes ? [ByteLevel.ToChar((byte)b)] : $"<0x{b:X2}>") ?? -1;
-        if (!onBytes && !settings.IgnoreMerges && settings.ContinuingPrefix.Length == 0 && settings.EndOfWordSuffix.Length == 0) _neighbours = neighbours;
+        var nothingVanishes = _unknown >= 0 || (settings.ByteFallback && Array.TrueForAll(_byteIds, id => id >= 0));
+        if (!onBytes && nothingVanishes && settings is { IgnoreMerges: false, ContinuingPrefix: "", EndOfWordSuffix: "" }) _neighbours = neighbours;
     }
 
     public override Vocabulary Vocabulary { get; }
@@ -56,7 +57,10 @@ internal sealed class Bpe : TokenModel
     {
         var (vocabulary, merges) = (Vocabulary.Read(field["vocab"]), field["merges"]);
         if (merges.IsNull) throw merges.Error("is missing");
-        if (field["dropout"] is { IsNull: false } dropout && dropout.Number() is < 0 or > 1) throw dropout.Error($"must be from 0 to 1, found {dropout.Number()}");
+        if (field["dropout"] is { IsNull: false } dropout && dropout.Number() is < 0 or > 1)
+        {
+            throw dropout.Error($"must be from 0 to 1, found {dropout.Number()}");
+        }
         var settings = new BpeSettings
         {
             UnknownToken = field["unk_token"].TextOrNull(),
@@ -66,7 +70,10 @@ internal sealed class Bpe : TokenModel
             ByteFallback = field["byte_fallback"].Flag(false),
             IgnoreMerges = field["ignore_merges"].Flag(false),
         };
-        if (settings.UnknownToken is { } unknown && vocabulary.Id(unknown) is null) throw field["unk_token"].Error($"\"{unknown}\" is not in the vocabulary");
+        if (settings.UnknownToken is { } unknown && vocabulary.Id(unknown) is null)
+        {
+            throw field["unk_token"].Error($"\"{unknown}\" is not in the vocabulary");
+        }
         var (table, neighbours) = ReadMerges(merges, vocabulary, settings);
         return new Bpe(vocabulary, table, neighbours, settings, onBytes && CanWorkOnBytes(vocabulary, settings));
     }
@@ -232,20 +239,20 @@ internal sealed class Bpe : TokenModel
     private static (Merges Table, Neighbours? Neighbours) ReadMerges(JsonField field, Vocabulary vocabulary, BpeSettings settings)
     {
         var items = field.Element.ValueKind == System.Text.Json.JsonValueKind.Array ? field.Element : throw field.Error("expected a list of pairs");
-        var table = new Merges(items.GetArrayLength());
+        var table = new Merges(items.GetArrayLength(), items.GetArrayLength());
         var (prefix, rank) = (settings.ContinuingPrefix, 0);
         Neighbours? neighbours = new(vocabulary);
         foreach (var item in items.EnumerateArray())
         {
             var (left, right) = Pair(item, field, rank);
             var joined = right.StartsWith(prefix, StringComparison.Ordinal) ? string.Concat(left, right.AsSpan(prefix.Length)) : left + right;
-            table.Add(Id(left), Id(right), Id(joined));
+            table.Add(Id(left), Id(right), rank, Id(joined));
             neighbours?.Add(joined);
             if (IsNoText(left) || IsNoText(right)) neighbours = null;
             rank++;
 
             int Id(string token) => vocabulary.Id(token)
-                ?? throw new JsonField(item, field.File, $"{field.Path}[{rank}]").Error($"\"{left}\" + \"{right}\": \"{token}\" is not in the vocabulary");
+                ?? throw field.Error($"\"{left}\" + \"{right}\": \"{token}\" is not in the vocabulary", rank);
         }
         return (table, neighbours);
 
@@ -265,6 +272,8 @@ internal sealed class Bpe : TokenModel
         }
         var text = place.Text();
         var at = text.IndexOf(' ', StringComparison.Ordinal);
-        return at >= 0 && text.IndexOf(' ', at + 1) < 0 ? (text[..at], text[(at + 1)..]) : throw place.Error($"expected two parts with a space between, found \"{text}\"");
+        return at >= 0 && text.IndexOf(' ', at + 1) < 0
+            ? (text[..at], text[(at + 1)..])
+            : throw place.Error($"expected two parts with a space between, found \"{text}\"");
     }
 }

@@ -13,23 +13,22 @@ internal sealed class Merges
 
     private readonly Slot[] _slots;
     private readonly int[] _results;
-    private int _count;
 
-    public Merges(int capacity)
+    public Merges(int pairs, int ranks)
     {
-        _slots = new Slot[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(4, 2 * capacity))];
+        _slots = new Slot[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(4, 2 * pairs))];
         Array.Fill(_slots, new Slot(ulong.MaxValue, None));
-        _results = new int[capacity];
+        _results = new int[ranks];
     }
 
-    /// <summary>Adds the pair of the next rank; of a pair that is there the later rank counts.</summary>
-    public void Add(int left, int right, int result)
+    /// <summary>Adds a pair; of one that is there the later rank counts. Pairs may share a rank if they make the same token.</summary>
+    public void Add(int left, int right, int rank, int result)
     {
         var key = Key(left, right);
         var at = Home(key);
         while (_slots[at].Key != key && _slots[at].Key != ulong.MaxValue) at = at + 1 & _slots.Length - 1;
-        _slots[at] = new Slot(key, _count);
-        _results[_count++] = result;
+        _slots[at] = new Slot(key, rank);
+        _results[rank] = result;
     }
 
     public int Rank(int left, int right)

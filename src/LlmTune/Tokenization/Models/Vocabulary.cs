@@ -47,7 +47,10 @@ internal sealed class Vocabulary
         foreach (var entry in field.Element.EnumerateObject())
         {
             var token = NameOf(entry, field);
-            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id < 0) id = new JsonField(entry.Value, field.File, $"{field.Path}[\"{token}\"]").Count();
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id < 0)
+            {
+                id = new JsonField(entry.Value, field.File, $"{field.Path}[\"{token}\"]").Count();
+            }
             ids[token] = id;
             highest = Math.Max(highest, id);
         }

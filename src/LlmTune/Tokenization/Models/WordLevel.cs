@@ -12,5 +12,6 @@ internal sealed class WordLevel(Vocabulary vocabulary, int unknown) : TokenModel
         return new WordLevel(vocabulary, vocabulary.Id(unknown.Text()) ?? throw unknown.Error($"\"{unknown.Text()}\" is not in the vocabulary"));
     }
 
-    public override void Encode(ReadOnlySpan<char> piece, TokenSink sink) => sink.Add(vocabulary.TryGetId(piece, out var id) ? id : unknown, 0, piece.Length);
+    public override void Encode(ReadOnlySpan<char> piece, TokenSink sink) =>
+        sink.Add(vocabulary.TryGetId(piece, out var id) ? id : unknown, 0, piece.Length);
 }

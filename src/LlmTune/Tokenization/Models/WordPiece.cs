@@ -1,6 +1,9 @@
 namespace LlmTune.Tokenization;
 
-/// <summary>BERT's model: from left to right the longest entry, with a prefix where it does not begin the word; one part missing makes the word unknown.</summary>
+/// <summary>
+/// BERT's model: from left to right the longest entry, with a prefix where it does not begin the word; one part missing makes the
+/// word unknown.
+/// </summary>
 internal sealed class WordPiece(Vocabulary vocabulary, int unknown, string prefix, int longestWord) : TokenModel
 {
     private readonly int _longestEntry = vocabulary.Entries.Select(entry => entry.Key.Length).DefaultIfEmpty(0).Max();

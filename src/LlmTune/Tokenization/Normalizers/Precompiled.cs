@@ -88,7 +88,10 @@ internal sealed class Charsmap
     {
         if (data.Length < 8) throw new FormatException("it is cut short");
         var size = BinaryPrimitives.ReadUInt32LittleEndian(data);
-        if (size % 4 != 0 || size < 4 || size > data.Length - 4) throw new FormatException($"its trie has {size} bytes, but {data.Length - 4} are there: it is cut short or damaged");
+        if (size % 4 != 0 || size < 4 || size > data.Length - 4)
+        {
+            throw new FormatException($"its trie has {size} bytes, but {data.Length - 4} are there: it is cut short or damaged");
+        }
         _units = new uint[size / 4];
         for (var i = 0; i < _units.Length; i++) _units[i] = BinaryPrimitives.ReadUInt32LittleEndian(data[(4 + 4 * i)..]);
         _texts = data[(4 + (int)size)..].ToArray();

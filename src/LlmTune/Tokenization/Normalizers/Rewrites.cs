@@ -50,7 +50,8 @@ internal sealed class Lowercase : TextNormalizer
 internal sealed class StripAccents : TextNormalizer
 {
     public override void Apply(AlignedText text) =>
-        text.Filter(rune => Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark));
+        text.Filter(rune => Rune.GetUnicodeCategory(rune)
+            is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark));
 }
 
 /// <summary>The cleaning of machine translation corpora: controls go, exotic spaces and marks of direction become a space.</summary>
@@ -59,7 +60,8 @@ internal sealed class Nmt : TextNormalizer
     public override void Apply(AlignedText text)
     {
         text.Filter(rune => rune.Value is not ((>= 1 and <= 8) or 0xB or (>= 0xE and <= 0x1F) or 0x7F or 0x8F or 0x9F));
-        text.Map(rune => rune.Value is 9 or 0xA or 0xC or 0xD or 0x1680 or (>= 0x200B and <= 0x200F) or 0x2028 or 0x2029 or 0x2581 or 0xFEFF or 0xFFFD ? " " : rune.ToString());
+        text.Map(rune => rune.Value
+            is 9 or 0xA or 0xC or 0xD or 0x1680 or (>= 0x200B and <= 0x200F) or 0x2028 or 0x2029 or 0x2581 or 0xFEFF or 0xFFFD ? " " : rune.ToString());
     }
 }
 
@@ -103,7 +105,8 @@ internal sealed class BertNormalizer(bool cleanText, bool handleChineseChars, bo
 
     private static bool IsControl(Rune rune) =>
         rune.Value is not ('\t' or '\n' or '\r')
-        && Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
+        && Rune.GetUnicodeCategory(rune)
+            is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
 
     /// <summary>The blocks that BERT calls Chinese; kana and Hangul are not among them.</summary>
     private static bool IsIdeograph(int c) =>

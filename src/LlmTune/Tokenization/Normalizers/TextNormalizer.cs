@@ -13,7 +13,8 @@ internal abstract class TextNormalizer
         var type = field["type"].Text();
         return type switch
         {
-            "Sequence" => new NormalizerSequence([.. field["normalizers"].Items().Select(f => Read(f) ?? throw f.Error("expected a normalizer, found null"))]),
+            "Sequence" => new NormalizerSequence(
+                [.. field["normalizers"].Items().Select(f => Read(f) ?? throw f.Error("expected a normalizer, found null"))]),
             "NFC" => new UnicodeForm(System.Text.NormalizationForm.FormC),
             "NFD" => new UnicodeForm(System.Text.NormalizationForm.FormD),
             "NFKC" => new UnicodeForm(System.Text.NormalizationForm.FormKC),
@@ -26,10 +27,14 @@ internal abstract class TextNormalizer
             "Nmt" => new Nmt(),
             "ByteLevel" => new BytesToChars(),
             "BertNormalizer" or "Bert" => new BertNormalizer(
-                field["clean_text"].Flag(), field["handle_chinese_chars"].Flag(), field["strip_accents"] is { IsNull: false } strip ? strip.Flag() : null, field["lowercase"].Flag()),
+                field["clean_text"].Flag(),
+                field["handle_chinese_chars"].Flag(),
+                field["strip_accents"] is { IsNull: false } strip ? strip.Flag() : null,
+                field["lowercase"].Flag()),
             "Precompiled" => new Precompiled(field["precompiled_charsmap"]),
             _ => throw field["type"].Error(
-                $"\"{type}\" is not a known normalizer (Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, Nmt, ByteLevel, BertNormalizer, Precompiled)"),
+                $"\"{type}\" is not a known normalizer (Sequence, NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, Nmt, "
+                + "ByteLevel, BertNormalizer, Precompiled)"),
         };
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 
 namespace LlmTune.Tokenization;
@@ -9,35 +10,49 @@ namespace LlmTune.Tokenization;
 /// </summary>
 internal static class UnicodeChanges
 {
+    /// <summary>What was asked is kept, up to so many answers.</summary>
+    private const int MostAnswers = 1 << 16;
+
+    private static readonly ConcurrentDictionary<(Rune, Rune), bool> Swapped = new();
+    private static readonly ConcurrentDictionary<(Rune, Rune), Rune?> Composed = new();
+    private static readonly Comparer<Rune> ByClass = Comparer<Rune>.Create((x, y) => HigherClass(x, y) ? 1 : HigherClass(y, x) ? -1 : 0);
+
+    /// <summary>Marks of the lowest and the highest combining class, 1 and 240.</summary>
+    private static readonly Rune Lowest = new(0x334);
+    private static readonly Rune Highest = new(0x345);
+
     public static List<Change> Of(string text, NormalizationForm form)
     {
         var decomposition = form is NormalizationForm.FormKC or NormalizationForm.FormKD ? NormalizationForm.FormKD : NormalizationForm.FormD;
         var changes = new List<Change>(text.Length);
+        var marks = new List<Change>();
         foreach (var rune in text.EnumerateRunes())
         {
-            var first = true;
-            foreach (var part in UnicodeForm.Normalize(rune.ToString(), decomposition).EnumerateRunes())
+            var delta = 0;
+            var parts = rune.IsAscii ? rune.ToString() : UnicodeForm.Normalize(rune.ToString(), decomposition);
+            foreach (var part in parts.EnumerateRunes())
             {
-                Insert(changes, new Change(part, first ? 0 : 1));
-                first = false;
+                if (IsStarter(part))
+                {
+                    EndMarks();
+                    changes.Add(new Change(part, delta));
+                }
+                else
+                {
+                    marks.Add(new Change(part, delta));
+                }
+                delta = 1;
             }
         }
+        EndMarks();
         return form is NormalizationForm.FormC or NormalizationForm.FormKC ? Compose(changes) : changes;
-    }
 
-    /// <summary>Behind every mark that does not belong after it.</summary>
-    private static void Insert(List<Change> changes, Change change)
-    {
-        var at = changes.Count;
-        if (!change.Rune.IsAscii)
+        void EndMarks()
         {
-            while (at > 0 && BelongsAfter(changes[at - 1].Rune, change.Rune)) at--;
+            changes.AddRange(marks.Count > 1 ? marks.OrderBy(mark => mark.Rune, ByClass) : marks);
+            marks.Clear();
         }
-        changes.Insert(at, change);
     }
-
-    private static bool BelongsAfter(Rune first, Rune second) =>
-        !first.IsAscii && first != second && Normalized($"{first}{second}", NormalizationForm.FormD) == $"{second}{first}";
 
     /// <summary>
     /// Joins each character to the last starter where they have a composition and nothing of the same or a higher class stands
@@ -60,26 +75,31 @@ internal static class UnicodeChanges
         return result;
     }
 
-    private static bool Blocked(List<Change> result, int starter, Rune rune)
-    {
-        if (result.Count == starter + 1) return false;
-        var last = result[^1].Rune;
-        return IsStarter(rune) || !HigherClass(rune, last);
-    }
+    private static bool Blocked(List<Change> result, int starter, Rune rune) =>
+        result.Count > starter + 1 && (IsStarter(rune) || !HigherClass(rune, result[^1].Rune));
 
-    private static Rune? Composition(Rune first, Rune second)
+    private static Rune? Composition(Rune first, Rune second) => second.IsAscii ? null : Answer(Composed, (first, second), static pair =>
     {
-        if (second.IsAscii) return null;
-        var joined = Normalized($"{first}{second}", NormalizationForm.FormC);
+        var joined = UnicodeForm.Normalize($"{pair.Item1}{pair.Item2}", NormalizationForm.FormC);
         var rune = Utf16.RuneAt(joined, 0, out var length);
         return length == joined.Length ? rune : null;
+    });
+
+    /// <summary>A character of combining class 0: no mark of another class changes places with it.</summary>
+    private static bool IsStarter(Rune rune) => rune.IsAscii || !(HigherClass(rune, Lowest) || HigherClass(Highest, rune));
+
+    /// <summary>Whether both have combining classes, and the first a higher one: <c>Normalize</c> then puts it behind.</summary>
+    private static bool HigherClass(Rune first, Rune second) =>
+        first != second && !first.IsAscii && !second.IsAscii
+        && Answer(Swapped, (first, second), static pair =>
+            UnicodeForm.Normalize($"{pair.Item1}{pair.Item2}", NormalizationForm.FormD) == $"{pair.Item2}{pair.Item1}");
+
+    private static T Answer<T>(ConcurrentDictionary<(Rune, Rune), T> answers, (Rune, Rune) pair, Func<(Rune, Rune), T> ask)
+    {
+        if (answers.TryGetValue(pair, out var known)) return known;
+        var answer = ask(pair);
+        if (answers.Count >= MostAnswers) answers.Clear();
+        answers[pair] = answer;
+        return answer;
     }
-
-    /// <summary>Whether a character has combining class 0: a mark of class 1 (U+0334) then stays behind it instead of moving before it.</summary>
-    private static bool IsStarter(Rune rune) => rune.IsAscii || !(HigherClass(rune, new Rune(0x334)) || HigherClass(new Rune(0x345), rune));
-
-    /// <summary>Whether <paramref name="first"/> has a higher combining class than <paramref name="second"/>, both not 0.</summary>
-    private static bool HigherClass(Rune first, Rune second) => BelongsAfter(first, second);
-
-    private static string Normalized(string text, NormalizationForm form) => UnicodeForm.Normalize(text, form);
 }

@@ -12,9 +12,6 @@ internal abstract class PostProcessor
     /// <summary>The parts of the result, from the parts that came.</summary>
     public abstract List<TokenEncoding> Process(List<TokenEncoding> parts, bool addSpecialTokens);
 
-    /// <summary>Ids of tokens that this adds.</summary>
-    public virtual IEnumerable<int> AddedIds => [];
-
     /// <returns>Null where the file has none.</returns>
     public static PostProcessor? Read(JsonField field)
     {
@@ -37,21 +34,22 @@ internal abstract class PostProcessor
             case "BertProcessing":
                 return new PairProcessor(Token(field["cls"]), Token(field["sep"]), roberta: false, trimmer: null);
             case "RobertaProcessing":
-                return new PairProcessor(Token(field["cls"]), Token(field["sep"]), roberta: true, new SpanTrimmer(field["trim_offsets"].Flag(), field["add_prefix_space"].Flag()));
+                var trimmer = new SpanTrimmer(field["trim_offsets"].Flag(), field["add_prefix_space"].Flag());
+                return new PairProcessor(Token(field["cls"]), Token(field["sep"]), roberta: true, trimmer);
             default:
-                throw field["type"].Error($"\"{type}\" is not a known post-processor (Sequence, ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing)");
+                throw field["type"].Error(
+                    $"\"{type}\" is not a known post-processor (Sequence, ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing)");
         }
     }
 
-    private static (int Id, string Content) Token(JsonField field) => field.Items() is [var content, var id] ? (id.Count(), content.Text()) : throw field.Error("expected a token and its id");
+    private static (int Id, string Content) Token(JsonField field) =>
+        field.Items() is [var content, var id] ? (id.Count(), content.Text()) : throw field.Error("expected a token and its id");
 }
 
 /// <summary>One step after the other.</summary>
 internal sealed class PostProcessorSequence(PostProcessor[] steps) : PostProcessor
 {
     public bool Adds => steps.Any(step => step is TemplateProcessor or PairProcessor or PostProcessorSequence { Adds: true });
-
-    public override IEnumerable<int> AddedIds => steps.SelectMany(step => step.AddedIds);
 
     public override int Added(bool pair) => steps.Sum(step => step.Added(pair));
 
@@ -91,6 +89,7 @@ internal sealed class SpanTrimmer(bool trims, bool addsPrefixSpace) : PostProces
         while (trailing < token.Length && IsSpace(token[^(trailing + 1)])) trailing++;
         var (start, end) = (span.Start, span.End);
         if (leading == 1 && addsPrefixSpace && (first || start == 0)) leading = 0;
+        if (trailing == token.Length) return leading == 0 ? new TextSpan(start, start) : new TextSpan(end, end);
         start = Math.Min(start + leading, end);
         if (trailing > 0 && end >= trailing) end = Math.Max(end - trailing, start);
         return new TextSpan(start, end);
@@ -100,10 +99,9 @@ internal sealed class SpanTrimmer(bool trims, bool addsPrefixSpace) : PostProces
 }
 
 /// <summary>BERT's <c>[CLS] A [SEP] B [SEP]</c>; RoBERTa's has a second separator between, and all types 0.</summary>
-internal sealed class PairProcessor((int Id, string Content) first, (int Id, string Content) separator, bool roberta, SpanTrimmer? trimmer) : PostProcessor
+internal sealed class PairProcessor((int Id, string Content) first, (int Id, string Content) separator, bool roberta, SpanTrimmer? trimmer)
+    : PostProcessor
 {
-    public override IEnumerable<int> AddedIds => [first.Id, separator.Id];
-
     public override int Added(bool pair) => !pair ? 2 : roberta ? 4 : 3;
 
     public override List<int> Ids(List<int> ids, bool addSpecialTokens) => addSpecialTokens ? [first.Id, .. ids, separator.Id] : ids;

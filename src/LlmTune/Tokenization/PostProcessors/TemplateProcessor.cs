@@ -8,12 +8,24 @@ internal sealed class TemplateProcessor : PostProcessor
 
     private TemplateProcessor(Part[] single, Part[] pair) => (_single, _pair) = (single, pair);
 
-    public override IEnumerable<int> AddedIds => _single.Concat(_pair).SelectMany(part => part.Ids ?? []);
-
     public static TemplateProcessor FromJson(JsonField field)
     {
         var special = field["special_tokens"].Object();
         return new TemplateProcessor(Template(field["single"], special, sequences: 1), Template(field["pair"], special, sequences: 2));
+    }
+
+    /// <summary>One token before each text and one behind it; null where there is neither.</summary>
+    public static TemplateProcessor? Around((int Id, string Content)? before, (int Id, string Content)? after)
+    {
+        if (before is null && after is null) return null;
+        return new TemplateProcessor([.. Text(0)], [.. Text(0), .. Text(1)]);
+
+        IEnumerable<Part> Text(int sequence)
+        {
+            if (before is { } first) yield return new Part(-1, sequence, [first.Id], [first.Content]);
+            yield return new Part(sequence, sequence, null, null);
+            if (after is { } last) yield return new Part(-1, sequence, [last.Id], [last.Content]);
+        }
     }
 
     public override int Added(bool pair) => (pair ? _pair : _single).Sum(part => part.Ids?.Length ?? 0);
@@ -52,7 +64,9 @@ internal sealed class TemplateProcessor : PostProcessor
         if (item.Object()["Sequence"] is { IsNull: false } sequence)
         {
             var number = sequence["id"].Choice(("A", 0), ("B", 1));
-            return number < sequences ? new Part(number, sequence["type_id"].Count(), null, null) : throw sequence["id"].Error("the template for one text names the second, B");
+            return number < sequences
+                ? new Part(number, sequence["type_id"].Count(), null, null)
+                : throw sequence["id"].Error("the template for one text names the second, B");
         }
         var token = item["SpecialToken"].Object();
         var name = token["id"].Text();
@@ -60,7 +74,9 @@ internal sealed class TemplateProcessor : PostProcessor
         if (entry.IsNull) throw token["id"].Error($"\"{name}\" is not among special_tokens");
         int[] ids = [.. entry["ids"].Items().Select(id => id.Count())];
         string[] tokens = [.. entry["tokens"].Items().Select(text => text.Text())];
-        return ids.Length == tokens.Length ? new Part(-1, token["type_id"].Count(), ids, tokens) : throw entry.Error($"has {ids.Length} ids and {tokens.Length} tokens");
+        return ids.Length == tokens.Length
+            ? new Part(-1, token["type_id"].Count(), ids, tokens)
+            : throw entry.Error($"has {ids.Length} ids and {tokens.Length} tokens");
     })];
 
     /// <param name="Ids">Null for a text.</param>

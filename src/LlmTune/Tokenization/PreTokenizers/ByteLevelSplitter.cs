@@ -9,7 +9,8 @@ internal sealed class ByteLevelSplitter(bool addPrefixSpace, bool cuts, bool map
     private static readonly BytesToChars Mapping = new();
 
     /// <summary>The same cuts without writing bytes as characters; null where nothing is left to do.</summary>
-    public Splitter? WithoutMapping => addPrefixSpace ? new ByteLevelSplitter(true, cuts, maps: false) : cuts ? new ScanSplitter(Scanners.Gpt2) : null;
+    public Splitter? WithoutMapping =>
+        addPrefixSpace ? new ByteLevelSplitter(true, cuts, maps: false) : cuts ? new ScanSplitter(Scanners.Gpt2) : null;
 
     public override void Split(Piece piece, Action<Piece> next)
     {

@@ -14,10 +14,15 @@ internal sealed record MetaspaceSettings(Rune Replacement, MetaspaceSettings.Pre
 
     public static MetaspaceSettings Read(JsonField field)
     {
-        var scheme = field["prepend_scheme"] is { IsNull: false } word ? word.Choice(("always", Prefix.Always), ("first", Prefix.First), ("never", Prefix.Never)) : Prefix.Always;
+        var scheme = field["prepend_scheme"] is { IsNull: false } word
+            ? word.Choice(("always", Prefix.Always), ("first", Prefix.First), ("never", Prefix.Never))
+            : Prefix.Always;
         if (!field["add_prefix_space"].Flag(true))
         {
-            if (!field["prepend_scheme"].IsNull && scheme != Prefix.Never) throw field.Error("add_prefix_space false contradicts prepend_scheme; leave one of them out");
+            if (!field["prepend_scheme"].IsNull && scheme != Prefix.Never)
+            {
+                throw field.Error("add_prefix_space false contradicts prepend_scheme; leave one of them out");
+            }
             scheme = Prefix.Never;
         }
         return new MetaspaceSettings(OneCharacter(field["replacement"]), scheme, field["split"].Flag(true));
@@ -26,7 +31,7 @@ internal sealed record MetaspaceSettings(Rune Replacement, MetaspaceSettings.Pre
     public static Rune OneCharacter(JsonField field)
     {
         var text = field.Text();
-        return text.Length > 0 && Rune.DecodeFromUtf16(text, out var rune, out var length) == System.Buffers.OperationStatus.Done && length == text.Length
+        return Rune.DecodeFromUtf16(text, out var rune, out var length) == System.Buffers.OperationStatus.Done && length == text.Length
             ? rune
             : throw field.Error($"expected one character, found \"{text}\"");
     }

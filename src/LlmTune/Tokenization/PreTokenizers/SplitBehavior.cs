@@ -78,7 +78,7 @@ internal sealed class CharacterSplitter(Func<System.Text.Rune, bool> isMatch, Sp
     public static CharacterSplitter At(System.Text.Rune delimiter) => new(rune => rune == delimiter, SplitBehavior.Removed);
 
     public override void Split(Piece piece, Action<Piece> next) =>
-        behavior.Cut(piece.Length, Matches(piece.Chars, isMatch), invert: false, span => next(new Piece(piece.Source, piece.Start + span.Start, span.Length)));
+        new MatchSplitter(text => Matches(text, isMatch), behavior, invert: false).Split(piece, next);
 
     public static List<TextSpan> Matches(ReadOnlySpan<char> text, Func<System.Text.Rune, bool> isMatch)
     {

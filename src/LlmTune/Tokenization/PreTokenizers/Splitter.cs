@@ -35,16 +35,17 @@ internal abstract class Splitter
         var type = field["type"].Text();
         return type switch
         {
-            "Sequence" => new SplitterSequence([.. field["pretokenizers"].Items().SelectMany(f => (Read(f) ?? throw f.Error("expected a pre-tokenizer, found null")).Steps)]),
+            "Sequence" => new SplitterSequence(
+                [.. field["pretokenizers"].Items().SelectMany(f => (Read(f) ?? throw f.Error("expected a pre-tokenizer, found null")).Steps)]),
             "ByteLevel" => new ByteLevelSplitter(field["add_prefix_space"].Flag(), field["use_regex"].Flag(true)),
             "Split" => ReadSplit(field),
             "Metaspace" => new MetaspaceSplitter(MetaspaceSettings.Read(field)),
             "Whitespace" => new MatchSplitter(WordOrSymbols.Matches, SplitBehavior.Removed, invert: true),
-            "WhitespaceSplit" => new CharacterSplitter(System.Text.Rune.IsWhiteSpace, SplitBehavior.Removed),
-            "BertPreTokenizer" => new SplitterSequence(
-                [new CharacterSplitter(System.Text.Rune.IsWhiteSpace, SplitBehavior.Removed), new CharacterSplitter(CharacterKinds.IsPunctuation, SplitBehavior.Isolated)]),
-            "Punctuation" => new CharacterSplitter(CharacterKinds.IsPunctuation, field["behavior"] is { IsNull: false } behavior ? SplitBehaviors.Read(behavior) : SplitBehavior.Isolated),
-            "Digits" => new CharacterSplitter(CharacterKinds.IsNumeric, field["individual_digits"].Flag() ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
+            "WhitespaceSplit" => WhiteSpaceRemoved(),
+            "BertPreTokenizer" => new SplitterSequence([WhiteSpaceRemoved(), Punctuation(SplitBehavior.Isolated)]),
+            "Punctuation" => Punctuation(field["behavior"] is { IsNull: false } behavior ? SplitBehaviors.Read(behavior) : SplitBehavior.Isolated),
+            "Digits" => new CharacterSplitter(
+                CharacterKinds.IsNumeric, field["individual_digits"].Flag() ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
             "CharDelimiterSplit" or "Delimiter" => CharacterSplitter.At(MetaspaceSettings.OneCharacter(field["delimiter"])),
             "UnicodeScripts" => new ScriptSplitter(),
             "FixedLength" => new FixedLengthSplitter(field["length"] is { IsNull: false } length ? length.Count() : 5, field),
@@ -54,11 +55,19 @@ internal abstract class Splitter
         };
     }
 
+    private static CharacterSplitter WhiteSpaceRemoved() => new(System.Text.Rune.IsWhiteSpace, SplitBehavior.Removed);
+
+    private static CharacterSplitter Punctuation(SplitBehavior behavior) => new(CharacterKinds.IsPunctuation, behavior);
+
     private static Splitter ReadSplit(JsonField field)
     {
         var (pattern, behavior, invert) = (TextPattern.Read(field["pattern"]), SplitBehaviors.Read(field["behavior"]), field["invert"].Flag());
-        return behavior == SplitBehavior.Isolated && Scanners.For(pattern) is { } scanner ? new ScanSplitter(scanner) : new MatchSplitter(pattern.Matches, behavior, invert);
+        return behavior == SplitBehavior.Isolated ? Isolating(pattern) : new MatchSplitter(pattern.Matches, behavior, invert);
     }
+
+    /// <summary>Cuts around each match.</summary>
+    public static Splitter Isolating(TextPattern pattern) =>
+        Scanners.For(pattern) is { } scanner ? new ScanSplitter(scanner) : new MatchSplitter(pattern.Matches, SplitBehavior.Isolated, invert: false);
 }
 
 /// <summary>Every step cuts what the one before it left.</summary>

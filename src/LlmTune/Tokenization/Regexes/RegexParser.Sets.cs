@@ -1,0 +1,108 @@
+namespace LlmTune.Tokenization;
+
+/// <content>Sets of characters: \d and its like, \p{L}, and what stands in brackets.</content>
+internal sealed partial class RegexParser
+{
+    /// <summary>\d, \p{L} and their like; null where the escape is a single character.</summary>
+    private CharSet? ClassEscape()
+    {
+        var c = _pattern[_at + 1];
+        var set = c switch
+        {
+            'd' or 'D' => CharSets.Digit,
+            's' or 'S' => CharSets.Space,
+            'w' or 'W' => CharSets.Word,
+            'h' or 'H' => CharSets.HexDigit,
+            _ => null,
+        };
+        if (set is not null)
+        {
+            _at += 2;
+            return char.IsAsciiLetterUpper(c) ? set.Negate() : set;
+        }
+        if (c is not ('p' or 'P')) return null;
+        _at += 2;
+        if (!Take('{')) throw Wrong($"\\{c} needs a property in braces");
+        var negative = c == 'P' ^ Take('^');
+        var end = _pattern.IndexOf('}', _at);
+        if (end < 0) throw Wrong("a { has no }");
+        var name = _pattern[_at..end];
+        var property = CharSets.Property(name) ?? throw Wrong($"the property {name} is not known");
+        if (_ignoreCase && CharSets.DependsOnCase(name)) throw Wrong($"the property {name} where case is ignored is not supported");
+        _at = end + 1;
+        return negative ? property.Negate() : property;
+    }
+
+    private CharSet Literal(int c) => _ignoreCase ? CharSets.IgnoringCase(c, c) : CharSet.Range(c, c);
+
+    private CharSet Set()
+    {
+        if (++_nesting > MostNesting) throw Wrong($"it is nested more than {MostNesting} deep");
+        _at++;
+        var negative = Take('^');
+        CharSet? intersection = null;
+        var union = CharSet.None;
+        for (var first = true; ; first = false)
+        {
+            if (!More) throw Wrong("a [ has no ]");
+            if (_pattern[_at] == ']' && !first) break;
+            if (Take("&&"))
+            {
+                intersection = intersection?.Intersect(union) ?? union;
+                union = CharSet.None;
+            }
+            else if (_pattern[_at] == '[')
+            {
+                union = union.Union(_pattern.AsSpan(_at).StartsWith("[:") ? Posix() : Set());
+            }
+            else
+            {
+                union = union.Union(SetItem());
+            }
+        }
+        _at++;
+        _nesting--;
+        var set = intersection?.Intersect(union) ?? union;
+        return negative ? set.Negate() : set;
+    }
+
+    /// <summary>A class, a character, or a range of characters.</summary>
+    private CharSet SetItem()
+    {
+        if (_pattern[_at] == '\\' && _at + 1 < _pattern.Length)
+        {
+            if (ClassEscape() is { } named) return named;
+        }
+        var first = SetCharacter();
+        if (_at + 1 >= _pattern.Length || _pattern[_at] != '-' || _pattern[_at + 1] is ']' or '[' || IsClassEscape(_at + 1)) return Literal(first);
+        _at++;
+        var last = SetCharacter();
+        if (last < first) throw Wrong("a range goes down");
+        return _ignoreCase ? CharSets.IgnoringCase(first, last) : CharSet.Range(first, last);
+    }
+
+    private bool IsClassEscape(int at) =>
+        _pattern[at] == '\\' && at + 1 < _pattern.Length && _pattern[at + 1] is 'd' or 'D' or 's' or 'S' or 'w' or 'W' or 'h' or 'H' or 'p' or 'P';
+
+    private int SetCharacter()
+    {
+        if (!More) throw Wrong("a [ has no ]");
+        if (_pattern[_at] != '\\') return Character();
+        if (_at + 1 >= _pattern.Length) throw Wrong("it ends in a backslash");
+        if (_pattern[_at + 1] != 'b') return EscapedCharacter();
+        _at += 2;
+        return '\b';
+    }
+
+    private CharSet Posix()
+    {
+        var end = _pattern.IndexOf(":]", _at, StringComparison.Ordinal);
+        if (end < 0) throw Wrong("[: has no :]");
+        var name = _pattern[(_at + 2)..end];
+        var negative = name.StartsWith('^');
+        if (negative) name = name[1..];
+        var set = CharSets.Posix(name) ?? throw Wrong($"[:{name}:] is not supported");
+        _at = end + 2;
+        return negative ? set.Negate() : set;
+    }
+}
