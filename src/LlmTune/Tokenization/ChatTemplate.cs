@@ -63,14 +63,15 @@ public sealed class ChatTemplate
     public RenderedConversation ForTraining(Conversation conversation, HfTokenizer tokenizer)
     {
         var rendered = Render(conversation, addGenerationPrompt: false);
-        return new TurnTokens(tokenizer, rendered.Text).Of(Turns.Find(this, conversation, rendered));
+        var turns = Turns.Find(this, conversation, rendered);
+        return new TurnTokens(tokenizer, rendered.Text, turns.Where(t => t.Prompt >= 0).Select(t => t.Prompt)).Of(turns);
     }
 
     /// <summary>The ids of a prompt: the conversation, and where the model's next turn begins. They are the same as in training.</summary>
     public int[] ForInference(Conversation conversation, HfTokenizer tokenizer)
     {
         var text = Render(conversation, addGenerationPrompt: true).Text;
-        return new TurnTokens(tokenizer, text).Prompt(Turns.Prompts(this, conversation, text));
+        return new TurnTokens(tokenizer, text, Turns.Prompts(this, conversation, text)).Ids;
     }
 
     /// <summary>Messages as the template sees them, numbered so that what is written of each is known.</summary>
@@ -86,7 +87,7 @@ public sealed class ChatTemplate
     /// <summary>The first so many messages alone.</summary>
     internal Rendered Render(object?[] messages, Conversation conversation, int count, bool addGenerationPrompt)
     {
-        return TemplateOf(conversation).Render(
+        return TemplateOf(conversation).RenderValues(
             [
                 .. _tokens,
                 new("messages", new List<object?>(messages[..count])),
@@ -135,8 +136,8 @@ public sealed record RenderedConversation(int[] Ids, IReadOnlyList<TurnSpan> Tur
 public sealed record TurnSpan(int Message, string Role, int Start, int End)
 {
     /// <summary>
-    /// Whether the tokens before an assistant's turn are those that the model will see at inference. Not so where a template renders a turn
-    /// differently once others follow it (thinking that is dropped), or asks for something that full conversations do not have.
+    /// Whether the ids begin with those that the model will see at inference before this assistant's turn. Not so where a template renders a
+    /// turn differently once others follow it (thinking that is dropped), or asks for something that full conversations do not have.
     /// </summary>
     public bool PromptIsExact { get; init; } = true;
 }

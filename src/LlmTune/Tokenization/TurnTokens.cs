@@ -1,81 +1,92 @@
-using System.Runtime.InteropServices;
-
 namespace LlmTune.Tokenization;
 
 /// <summary>
-/// A rendered conversation as tokens. It is encoded as one text, as at inference. Only where a token would reach over the border between a
-/// prompt and what the model writes is the text encoded in two parts there, so that the prompt has the ids that it has alone; where the
-/// tokenizer does not allow that (it puts a space before every text), the tokens up to the border are left as they are.
+/// A rendered conversation as tokens. The text is cut at the end of every prompt that the model sees at inference, and the parts are encoded
+/// apart: a prompt then has the ids that it has alone, and what the model wrote before has the ids that it wrote. Without cuts a token could
+/// reach over such a place ("\n" and "\n" are "\n\n"). Tokenizers that put something before every text, as Llama 2's, do not allow this: there
+/// the text is encoded whole, and a prompt is exact where it happens to be.
 /// </summary>
 internal sealed class TurnTokens
 {
-    private readonly HfTokenizer _tokenizer;
-    private readonly string _text;
-    private readonly List<int> _ids;
-    private readonly List<TextSpan> _spans;
-    private readonly HashSet<int> _cuts;
+    private readonly List<int> _ids = [];
+    private readonly List<TextSpan> _spans = [];
 
-    public TurnTokens(HfTokenizer tokenizer, string text)
+    /// <summary>The number of tokens before each place up to which the ids are those of inference.</summary>
+    private readonly Dictionary<int, int> _exact = [];
+
+    /// <param name="prompts">Lengths of the prompts that the text begins with.</param>
+    public TurnTokens(HfTokenizer tokenizer, string text, IEnumerable<int> prompts)
     {
-        (_tokenizer, _text) = (tokenizer, text);
-        var encoding = tokenizer.EncodeFull(text, addSpecialTokens: false);
-        (_ids, _spans) = ([.. encoding.Ids], [.. encoding.Spans]);
-        _cuts = [.. tokenizer.AddedTokens.Where(t => !t.Normalized && !t.SingleWord).Select(t => t.Id)];
+        var places = prompts.Distinct().Order().ToList();
+        if (places.Count == 0 || AllowsCuts(tokenizer)) EncodeParts(tokenizer, text, places);
+        else EncodeWhole(tokenizer, text, places);
     }
+
+    public int[] Ids => [.. _ids];
 
     /// <summary>The ids of a conversation, and the tokens of its turns.</summary>
     public RenderedConversation Of(IReadOnlyList<TextTurn> turns)
     {
-        var exact = turns.Select(t => t.Prompt >= 0 && IsExact(t.Prompt)).ToArray();
-        var spans = new TurnSpan[turns.Count];
-        for (var i = 0; i < spans.Length; i++)
+        var spans = new List<TurnSpan>(turns.Count);
+        foreach (var turn in turns)
         {
-            var turn = turns[i];
             var isAssistant = turn.Role == Turns.Assistant;
-            var start = isAssistant && !exact[i] ? Containing(turn.Start) : From(turn.Start);
-            spans[i] = new TurnSpan(turn.Message, turn.Role, start, Math.Max(start, From(turn.End))) { PromptIsExact = !isAssistant || exact[i] };
+            var exact = isAssistant && _exact.ContainsKey(turn.Prompt);
+            var start = exact || !isAssistant ? From(turn.Start) : Containing(turn.Start);
+            var end = Math.Max(start, From(turn.End));
+            if (spans.Count > 0 && start < spans[^1].End)
+            {
+                // One token holds the end of a turn and the beginning of the next: it is the assistant's.
+                if (isAssistant && spans[^1].Role != Turns.Assistant && start >= spans[^1].Start) spans[^1] = spans[^1] with { End = start };
+                else start = spans[^1].End;
+            }
+            spans.Add(new TurnSpan(turn.Message, turn.Role, start, Math.Max(start, end)) { PromptIsExact = !isAssistant || exact });
         }
-        return new RenderedConversation([.. _ids], spans);
+        return new RenderedConversation(Ids, spans);
     }
 
-    /// <summary>The ids of a prompt in which the model has written before.</summary>
-    public int[] Prompt(IReadOnlyList<int> places)
+    private void EncodeParts(HfTokenizer tokenizer, string text, List<int> places)
     {
-        foreach (var place in places) IsExact(place);
-        return [.. _ids];
+        var from = 0;
+        foreach (var place in places.Append(text.Length))
+        {
+            var part = tokenizer.EncodeFull(text[from..place], addSpecialTokens: false);
+            _ids.AddRange(part.Ids);
+            foreach (var span in part.Spans) _spans.Add(new TextSpan(span.Start + from, span.End + from));
+            if (place < text.Length || places.Contains(place)) _exact[place] = _ids.Count;
+            from = place;
+        }
     }
 
-    /// <summary>
-    /// Whether the tokens up to a place in the text are those of the text up to there; makes them so where it can. Added tokens cut the text
-    /// before the model sees it, so only what stands behind the last of them, and before the next, needs to be looked at.
-    /// </summary>
-    private bool IsExact(int place)
+    /// <summary>Added tokens cut the text before the model sees it, so of a prompt only what stands behind the last of them is looked at.</summary>
+    private void EncodeWhole(HfTokenizer tokenizer, string text, List<int> places)
     {
-        var from = From(place) - 1;
-        while (from > 0 && !_cuts.Contains(_ids[from])) from--;
-        if (from < 0) return place == 0;
-        var start = from == 0 ? 0 : _spans[from].Start;
-        var head = _tokenizer.EncodeFull(_text[start..place], addSpecialTokens: false);
-        var standing = CollectionsMarshal.AsSpan(_ids)[from..];
-        if (standing.Length >= head.Count && standing[..head.Count].SequenceEqual(head.Ids)) return true;
-
-        var end = from + 1;
-        while (end < _ids.Count && (_spans[end].Start < place || !_cuts.Contains(_ids[end]))) end++;
-        var stop = end < _ids.Count ? _spans[end].Start : _text.Length;
-        var tail = _tokenizer.EncodeFull(_text[place..stop], addSpecialTokens: false);
-        if (Pieces(head.Ids) + Pieces(tail.Ids) != Pieces(_ids[from..end])) return false;
-        _ids.RemoveRange(from, end - from);
-        _ids.InsertRange(from, [.. head.Ids, .. tail.Ids]);
-        _spans.RemoveRange(from, end - from);
-        _spans.InsertRange(from, [.. head.Spans.Select(s => new TextSpan(s.Start + start, s.End + start)), .. tail.Spans.Select(s => new TextSpan(s.Start + place, s.End + place))]);
-        return true;
+        var whole = tokenizer.EncodeFull(text, addSpecialTokens: false);
+        _ids.AddRange(whole.Ids);
+        _spans.AddRange(whole.Spans);
+        var cuts = tokenizer.AddedTokens.Where(t => !t.Normalized && !t.SingleWord).Select(t => t.Id).ToHashSet();
+        foreach (var place in places)
+        {
+            var from = From(place) - 1;
+            while (from > 0 && !cuts.Contains(_ids[from])) from--;
+            from = Math.Max(0, from);
+            var end = tokenizer.Encode(text[(from == 0 ? 0 : _spans[from].Start)..place]);
+            if (whole.Ids.AsSpan(from).StartsWith(end)) _exact[place] = from + end.Length;
+        }
     }
 
-    private string Pieces(IEnumerable<int> ids) => string.Concat(ids.Select(_tokenizer.Token));
+    /// <summary>Whether the parts of a text, encoded apart, spell what the whole does.</summary>
+    private static bool AllowsCuts(HfTokenizer tokenizer)
+    {
+        string Pieces(string text) => string.Concat(tokenizer.Encode(text).Select(tokenizer.Token));
+        return ((string, string)[])[("a", "b"), ("a", " b"), ("a ", "b"), ("a\n", "\nb")] is var probes
+            && Array.TrueForAll(probes, p => Pieces(p.Item1) + Pieces(p.Item2) == Pieces(p.Item1 + p.Item2));
+    }
 
     /// <summary>The first token that begins at or behind a place in the text.</summary>
     private int From(int place)
     {
+        if (_exact.TryGetValue(place, out var known)) return known;
         var (low, high) = (0, _spans.Count);
         while (low < high)
         {

@@ -95,7 +95,7 @@ internal static class Turns
             var written = spans.Where(s => s.End > s.Start).ToList();
             var at = turns.Count > 0 ? turns[^1].End : 0;
             if (written.Count == 0) turns.Add(new TextTurn(message, Assistant, at, at, prompt));
-            foreach (var span in written) turns.Add(new TextTurn(message, Assistant, span.Start, span.End, prompt >= 0 && prompt <= span.Start ? prompt : -1));
+            foreach (var span in written) turns.Add(new TextTurn(message, Assistant, span.Start, span.End, prompt));
         }
 
         /// <summary>Marks whose message is not known, one for each turn of the assistant.</summary>

@@ -43,7 +43,7 @@ internal static class Access
 {
     public static object? Attribute(object? target, string name, Rendering r) => target switch
     {
-        Undefined undefined => IsUnsafe(name) ? Undefined.Unsafe(undefined, name) : throw undefined.Error(),
+        Undefined undefined => name == "__class__" ? Undefined.Unsafe(undefined, name) : throw undefined.Error(),
         PyDict dict => Method(dict, name) ?? (dict.TryGet(name, out var value) ? value : Undefined.Of(target, name)),
         Namespace space => space.TryGet(name, out var value) ? value : Undefined.Of(target, name),
         _ => Member(target, name, r) ?? Undefined.Of(target, name),

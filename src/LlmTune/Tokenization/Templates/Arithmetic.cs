@@ -166,12 +166,13 @@ internal static class Arithmetic
         if (double.IsInfinity(value)) return value > 0 ? "inf" : "-inf";
         var shortest = value.ToString("R", CultureInfo.InvariantCulture);
         var e = shortest.IndexOf('E');
-        if (e < 0 && Math.Abs(value) is >= 1e-4 or 0) return shortest.Contains('.') ? shortest : shortest + ".0";
+        if (e < 0 && Math.Abs(value) is (>= 1e-4 and < 1e16) or 0) return shortest.Contains('.') ? shortest : shortest + ".0";
         var mantissa = (e < 0 ? shortest : shortest[..e]).TrimStart('-');
         var point = mantissa.IndexOf('.') is var at and >= 0 ? at : mantissa.Length;
         var plain = mantissa.Replace(".", "", StringComparison.Ordinal);
-        var digits = plain.TrimStart('0');
-        var exponent = (e < 0 ? 0 : int.Parse(shortest.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)) + point - 1 - (plain.Length - digits.Length);
+        var significant = plain.TrimStart('0');
+        var digits = significant.TrimEnd('0');
+        var exponent = (e < 0 ? 0 : int.Parse(shortest.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)) + point - 1 - (plain.Length - significant.Length);
         var sign = value < 0 ? "-" : "";
         if (exponent is >= -4 and < 0) return $"{sign}0.{new string('0', -exponent - 1)}{digits}";
         if (exponent is >= 0 and < 16) return digits.Length <= exponent + 1 ? $"{sign}{digits.PadRight(exponent + 1, '0')}.0" : $"{sign}{digits.Insert(exponent + 1, ".")}";

@@ -47,8 +47,7 @@ internal static class Casing
     public static string Capitalize(string text)
     {
         if (text.Length == 0) return text;
-        var first = Rune.GetRuneAt(text, 0);
-        return TitleOf(first) + Map(text, LowerOf, first.Utf16SequenceLength);
+        return Rune.TryGetRuneAt(text, 0, out var first) ? TitleOf(first) + Map(text, LowerOf, first.Utf16SequenceLength) : text[0] + Map(text, LowerOf, 1);
     }
 
     /// <summary>str.title: a letter after one that has no case is capital, all others small.</summary>

@@ -80,6 +80,13 @@ internal static class CodePoints
         return char.IsSurrogate(x) == char.IsSurrogate(y) ? x.CompareTo(y) : char.IsSurrogate(x) ? 1 : -1;
     }
 
+    /// <summary>chr(code).</summary>
+    public static string Character(System.Numerics.BigInteger code)
+    {
+        if (code < 0 || code > 0x10FFFF) throw new Fault("%c arg not in range(0x110000)");
+        return code < 0x10000 ? ((char)code).ToString() : char.ConvertFromUtf32((int)code);
+    }
+
     private static bool IsPlain(string text) => !text.AsSpan().ContainsAnyInRange('\ud800', '\udfff');
 
     private static string Single(char c) => c < 128 ? Ascii[c] : c.ToString();

@@ -95,7 +95,7 @@ internal static partial class Filters
     private static object Indent(object? value, object? width, bool first, bool blank, Rendering r)
     {
         if (Py.TextOf(value) is not { } text) throw (value is Undefined undefined ? undefined.Error() : new Fault($"unsupported operand type(s) for +=: '{Py.TypeName(value)}' and 'str'"));
-        var indention = Py.TextOf(width) ?? new string(' ', (int)Math.Clamp(Arithmetic.Index(width, "can't multiply sequence by non-int"), 0, 10_000));
+        var indention = Py.TextOf(width) ?? Spaces(Arithmetic.Index(width, $"can't multiply sequence by non-int of type '{Py.TypeName(width)}'"), r);
         var lines = Whitespace.Lines(text + "\n");
         r.ChargeText((long)lines.Count * indention.Length);
         var result = new StringBuilder(first ? indention : "");
@@ -106,6 +106,12 @@ internal static partial class Filters
             result.Append(line);
         }
         return value is SafeText ? new SafeText(result.ToString()) : result.ToString();
+    }
+
+    private static string Spaces(long count, Rendering r)
+    {
+        r.ChargeText(Math.Max(0, count));
+        return new string(' ', (int)Math.Max(0, count));
     }
 
     private static object? Truncate(object? value, long length, bool killWords, string end, long leeway, Rendering r)
@@ -182,7 +188,7 @@ internal static partial class Filters
         {
             null => null,
             var width when Py.TextOf(width) is { } text => text,
-            var width => new string(' ', (int)Math.Clamp(Arithmetic.Index(width, "indent must be None, a string or an integer"), 0, 1000)),
+            var width => Spaces(Arithmetic.Index(width, $"can't multiply sequence by non-int of type '{Py.TypeName(width)}'"), r),
         };
         var separators = a.Or(3, null) is { } given ? Py.List(given, r) : null;
         if (separators is not null && (separators.Count != 2 || separators.Exists(s => Py.TextOf(s) is null))) throw new Fault("separators must be two texts");

@@ -56,8 +56,8 @@ internal readonly record struct FormatSpec(string Fill, char Align, char Sign, b
     private string WholeDigits(BigInteger value) => Type switch
     {
         '\0' or 'd' or 'n' => value.ToString(CultureInfo.InvariantCulture),
-        'c' => char.ConvertFromUtf32((int)value),
-        'x' or 'X' or 'o' or 'b' => InRadix(value, Type switch { 'o' => 8, 'b' => 2, _ => 16 }, Type == 'X') is var digits && Alternate ? $"0{Type}{digits}" : InRadix(value, Type switch { 'o' => 8, 'b' => 2, _ => 16 }, Type == 'X'),
+        'c' => CodePoints.Character(value),
+        'x' or 'X' or 'o' or 'b' => (Alternate ? $"0{Type}" : "") + InRadix(value, Type switch { 'o' => 8, 'b' => 2, _ => 16 }, Type == 'X'),
         _ => throw new Fault($"Unknown format code '{Type}' for object of type 'int'"),
     };
 
@@ -300,7 +300,7 @@ internal static class PrintfFormat
             case 's' or 'r' or 'a':
                 return (spec with { Zero = false, Type = 's' }).Apply(type == 's' ? Py.Text(value, r) : Py.Repr(value, r), r);
             case 'c':
-                var character = Py.TextOf(value) ?? (value is long code ? char.ConvertFromUtf32((int)code) : throw new Fault("%c requires int or char"));
+                var character = Py.TextOf(value) ?? (Arithmetic.IsNumber(value) && value is not double ? CodePoints.Character(Arithmetic.Whole(value!)) : throw new Fault("%c requires int or char"));
                 return (spec with { Zero = false, Precision = -1, Type = 's' }).Apply(character, r);
             case 'd' or 'i' or 'u' or 'x' or 'X' or 'o':
                 if (!Arithmetic.IsNumber(value) || (value is double && type is 'x' or 'X' or 'o'))

@@ -193,7 +193,7 @@ internal sealed class Lexer
             return null;
         }
         var symbol = Array.Find(Operators, o => Stands(o, _position));
-        if (symbol is null) return $"unexpected char {Py.Quote(Rune.GetRuneAt(_source, _position).ToString())} at {CodePoints.Index(_source, _position)}";
+        if (symbol is null) return $"unexpected char {Py.Quote(_source.Substring(_position, char.IsSurrogatePair(_source, _position) ? 2 : 1))} at {CodePoints.Index(_source, _position)}";
         if (symbol is "(" or "[" or "{") closers.Push(symbol switch { "(" => ')', "[" => ']', _ => '}' });
         if (symbol is ")" or "]" or "}")
         {

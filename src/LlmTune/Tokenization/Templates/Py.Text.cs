@@ -41,7 +41,8 @@ internal static partial class Py
         bool flag => flag ? "True" : "False",
         long number => number.ToString(CultureInfo.InvariantCulture),
         double number => Arithmetic.FloatText(number),
-        BigInteger number => number.ToString(CultureInfo.InvariantCulture),
+        BigInteger number => number.GetBitLength() < 14_284 ? number.ToString(CultureInfo.InvariantCulture)
+            : throw new Fault("Exceeds the limit (4300 digits) for integer string conversion"),
         string text => Quote(text),
         _ => $"<{TypeName(value)}>",
     };

@@ -48,9 +48,9 @@ public sealed class Template
 
     /// <exception cref="TemplateException">The template refuses the variables, fails on them, or takes too much.</exception>
     public Rendered Render(JsonObject variables, TimeProvider? clock = null, TemplateLimits? limits = null) =>
-        Render(variables.Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))), clock, limits);
+        RenderValues(variables.Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))), clock, limits);
 
-    internal Rendered Render(IEnumerable<KeyValuePair<string, object?>> variables, TimeProvider? clock = null, TemplateLimits? limits = null)
+    internal Rendered RenderValues(IEnumerable<KeyValuePair<string, object?>> variables, TimeProvider? clock = null, TemplateLimits? limits = null)
     {
         var rendering = new Rendering(limits ?? TemplateLimits.Default, clock ?? TimeProvider.System);
         foreach (var (name, value) in variables) rendering.Frame.Set(name, value);
