@@ -1,5 +1,7 @@
 using LlmTune.Config;
+using LlmTune.Data;
 using LlmTune.Recipes;
+using Serilog.Core;
 
 namespace LlmTune.Tests.Recipes;
 
@@ -19,6 +21,33 @@ public class ConfigsTests
         Assert.Equal(run, ConfigFile.Parse<RunConfig>(ConfigFile.ToYaml(run), file));
         var comment = File.ReadLines(Path.Join(Folder, file)).TakeWhile(line => line.StartsWith('#'));
         Assert.Contains(comment, line => line.StartsWith($"#   llmtune train configs/{file}", StringComparison.Ordinal));
+    }
+
+    /// <summary>Two steps of each on a small model and small data; the rest is as the file says.</summary>
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Runs_two_steps(string file)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllLines(folder["rows.jsonl"], Enumerable.Range(0, 40).Select(i => $$"""{"text": "Once upon a time, there was a girl who had {{i}} balls."}"""));
+        var run = RunConfig.Load(Path.Join(Folder, file));
+        SourceConfig Small(SourceConfig source) => source with { Path = folder["rows.jsonl"], Format = null, Columns = null, Limit = 20 };
+        var result = Finetune.Run(
+            run with
+            {
+                Device = "cpu",
+                Model = run.Model with { Path = RealModels.Stories, Tokenizer = null, ChatTemplate = null },
+                Data = run.Data with
+                {
+                    Sources = [.. run.Data.Sources.Select(Small)],
+                    Eval = run.Data.Eval is { Sources: { } sources } eval ? eval with { Sources = [.. sources.Select(Small)] } : run.Data.Eval is null ? null : new EvalConfig { Count = 2 },
+                    MaxLength = 128,
+                },
+                Training = run.Training with { OutputDir = folder["run"], MaxSteps = 2 },
+            },
+            force: false, Logger.None);
+        Assert.Equal(2, result.Steps);
+        Assert.True(result.Folder.IsFinished);
     }
 
     [Theory]
