@@ -24,6 +24,12 @@ public sealed record GenerationOptions
     /// <summary>Makes tokens that occurred less likely (above 1); 1: off.</summary>
     public double RepetitionPenalty { get; init; } = 1;
 
+    /// <summary>No stretch of so many tokens occurs twice in a row; 0: off.</summary>
+    public int NoRepeatNgramSize { get; init; }
+
+    /// <summary>No end token before so many new ones.</summary>
+    public int MinNewTokens { get; init; }
+
     /// <summary>Tokens that end a row; they are part of the output.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 

@@ -10,9 +10,12 @@ public static class Scores
 {
     /// <summary>Everything that the options ask for, in transformers' order.</summary>
     /// <param name="tokens">Of every row: prompt and new tokens.</param>
-    public static Tensor Process(Tensor scores, GenerationOptions options, IReadOnlyList<IReadOnlyList<int>> tokens)
+    /// <param name="added">How many of each are new.</param>
+    public static Tensor Process(Tensor scores, GenerationOptions options, IReadOnlyList<IReadOnlyList<int>> tokens, int added)
     {
         if (options.RepetitionPenalty != 1) scores = RepetitionPenalty(scores, options.RepetitionPenalty, tokens);
+        if (options.NoRepeatNgramSize > 0) scores = NoRepeatNgram(scores, options.NoRepeatNgramSize, tokens);
+        if (added < options.MinNewTokens && options.EndTokens.Count > 0) scores = Without(scores, tokens.Select(_ => options.EndTokens));
         if (!options.DoSample) return scores;
         if (options.Temperature != 1) scores = scores / Scalars.Of(options.Temperature);
         if (options.TopK > 0) scores = TopK(scores, options.TopK);
@@ -31,6 +34,25 @@ public static class Scores
             var old = scores[row].index_select(0, index);
             result[row].index_copy_(0, index, where(old.lt(Scalars.Of(0)), old * Scalars.Of(penalty), old / Scalars.Of(penalty)));
         }
+        return result;
+    }
+
+    /// <summary>Removes tokens that would repeat an n-gram of the row.</summary>
+    public static Tensor NoRepeatNgram(Tensor scores, int size, IReadOnlyList<IReadOnlyList<int>> tokens) => Without(scores, tokens.Select(row =>
+    {
+        var last = row.Skip(row.Count - size + 1).ToArray();
+        return Enumerable.Range(0, Math.Max(0, row.Count - size + 1))
+            .Where(start => row.Skip(start).Take(size - 1).SequenceEqual(last)).Select(start => row[start + size - 1]).Distinct().ToArray();
+    }));
+
+    /// <summary>Removes these tokens of each row.</summary>
+    private static Tensor Without(Tensor scores, IEnumerable<IReadOnlyList<int>> removed)
+    {
+        var width = scores.shape[1];
+        var places = removed.SelectMany((row, r) => row.Select(token => r * width + token)).ToArray();
+        if (places.Length == 0) return scores;
+        var result = scores.clone();
+        result.view(-1).index_fill_(0, tensor(places, ScalarType.Int64, scores.device), Scalars.Of(double.NegativeInfinity));
         return result;
     }
 

@@ -52,7 +52,7 @@ public static class TextGenerator
             using var stepScope = NewDisposeScope();
             using var owned = hidden;
             var logits = model.Logits(hidden, new Pass(NoAttention.Instance)).to(ScalarType.Float32);
-            var scores = Scores.Process(logits, options, [.. active.Select(row => tokens[row])]);
+            var scores = Scores.Process(logits, options, [.. active.Select(row => tokens[row])], tokens[active[0]].Count - prompts[active[0]].Length);
             onScores?.Invoke(active, logits, scores);
             var chosen = random is null ? scores.argmax(-1) : multinomial(scores.softmax(-1).cpu(), 1, replacement: false, random).squeeze(1);
             return [.. chosen.cpu().data<long>().Select(id => (int)id)];
@@ -60,7 +60,7 @@ public static class TextGenerator
     }
 
     /// <summary>Fills the cache with the prompts; the last token's hidden state of each, (B, D).</summary>
-    private static Tensor First(Decoder model, KvCache cache, IReadOnlyList<int[]> prompts)
+    internal static Tensor First(Decoder model, KvCache cache, IReadOnlyList<int[]> prompts)
     {
         using var scope = NewDisposeScope();
         using var context = cache.Prefill([.. prompts.Select(prompt => prompt.Length)]);
@@ -72,7 +72,7 @@ public static class TextGenerator
     }
 
     /// <summary>One more token a row; its hidden state, (B, D).</summary>
-    private static Tensor Next(Decoder model, KvCache cache, int[] last)
+    internal static Tensor Next(Decoder model, KvCache cache, int[] last)
     {
         using var scope = NewDisposeScope();
         using var context = cache.Step();
@@ -80,7 +80,7 @@ public static class TextGenerator
     }
 
     /// <summary>The head has no attention.</summary>
-    private sealed class NoAttention : AttentionContext
+    internal sealed class NoAttention : AttentionContext
     {
         public static NoAttention Instance { get; } = new();
 
