@@ -42,21 +42,25 @@ public sealed class ChatTemplate
     public TemplateLimits Limits { get; init; } = TemplateLimits.Default;
 
     /// <param name="folder">The model's folder.</param>
-    /// <param name="setting">model.chat_template of the run file: a file, a name among the model's templates, or the text of one; null for the model's own.</param>
+    /// <param name="setting">model.chat_template of the run file: a file, a name among the model's, or a text; null for the model's own.</param>
     /// <returns>Null if nothing is set, the model has no template, and its vocabulary does not have ChatML's marks.</returns>
     /// <exception cref="RequestException">The setting names nothing, or what is found is not a template.</exception>
     public static ChatTemplate? For(HfTokenizer tokenizer, string folder, string? setting = null) =>
-        TemplateSources.Find(tokenizer, folder, setting) is var (source, origin, withTools) ? new ChatTemplate(source, origin, tokenizer, withTools) : null;
+        TemplateSources.Find(tokenizer, folder, setting) is var (source, origin, withTools)
+            ? new ChatTemplate(source, origin, tokenizer, withTools) : null;
 
     /// <summary>As <see cref="For"/>, where a template is needed.</summary>
     /// <exception cref="RequestException">There is none.</exception>
-    public static ChatTemplate Require(HfTokenizer tokenizer, string folder, string? setting = null) => For(tokenizer, folder, setting) ?? throw new RequestException(
-        $"{folder} has no chat template (no chat_template.jinja, no chat_template in tokenizer_config.json, no <|im_start|> and <|im_end|> in the vocabulary "
-        + "for ChatML), but the data are conversations; set model.chat_template to a Jinja file or its text, or use data without turns (prompt/completion, text)");
+    public static ChatTemplate Require(HfTokenizer tokenizer, string folder, string? setting = null) =>
+        For(tokenizer, folder, setting) ?? throw new RequestException(
+            $"{folder} has no chat template (no chat_template.jinja, no chat_template in tokenizer_config.json, no <|im_start|> and "
+            + "<|im_end|> in the vocabulary for ChatML), but the data are conversations; set model.chat_template to a Jinja file or its "
+            + "text, or use data without turns (prompt/completion, text)");
 
     /// <param name="addGenerationPrompt">Whether the text ends where the model's next turn begins.</param>
     /// <exception cref="TemplateException">The template refuses the conversation, or fails on it.</exception>
-    public Rendered Render(Conversation conversation, bool addGenerationPrompt) => Render(Values(conversation), conversation, conversation.Messages.Count, addGenerationPrompt);
+    public Rendered Render(Conversation conversation, bool addGenerationPrompt) =>
+        Render(Values(conversation), conversation, conversation.Messages.Count, addGenerationPrompt);
 
     /// <summary>The ids of a conversation with the tokens that belong to each turn; nothing is added to what the template writes.</summary>
     /// <exception cref="RequestException">The template refuses the conversation, or what belongs to a turn cannot be told.</exception>
@@ -107,7 +111,14 @@ public sealed class ChatTemplate
     {
         foreach (var role in TokenRoles)
         {
-            var id = role switch { "bos_token" => tokenizer.BosId, "eos_token" => tokenizer.EosId, "unk_token" => tokenizer.UnkId, "pad_token" => tokenizer.PadId, _ => null };
+            var id = role switch
+            {
+                "bos_token" => tokenizer.BosId,
+                "eos_token" => tokenizer.EosId,
+                "unk_token" => tokenizer.UnkId,
+                "pad_token" => tokenizer.PadId,
+                _ => null,
+            };
             var named = tokenizer.Config is { } config && config.TryGetProperty(role, out var value) ? Content(value) : null;
             if ((named ?? (id is { } known ? tokenizer.Token(known) : null)) is { } token) yield return new(role, token);
         }
@@ -116,7 +127,7 @@ public sealed class ChatTemplate
     private static string? Content(JsonElement token) => token.ValueKind switch
     {
         JsonValueKind.String => token.GetString(),
-        JsonValueKind.Object when token.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.String => content.GetString(),
+        JsonValueKind.Object when token.TryGetProperty("content", out var text) && text.ValueKind == JsonValueKind.String => text.GetString(),
         _ => null,
     };
 }

@@ -10,8 +10,12 @@ internal static class TemplateSources
     /// </summary>
     public const string ChatMl = """
         {%- for message in messages %}
-            {%- if message.tool_calls %}{{ raise_exception('the built-in ChatML template has no form for tool calls; set model.chat_template') }}{% endif %}
-            {%- if message.content is not string %}{{ raise_exception('the built-in ChatML template takes text only; set model.chat_template') }}{% endif %}
+            {%- if message.tool_calls %}
+                {{- raise_exception('the built-in ChatML template has no form for tool calls; set model.chat_template') }}
+            {%- endif %}
+            {%- if message.content is not string %}
+                {{- raise_exception('the built-in ChatML template takes text only; set model.chat_template') }}
+            {%- endif %}
             {{- '<|im_start|>' + message.role + '\n' }}
             {%- if message.role == 'assistant' %}
                 {%- generation %}{{ message.content + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}
@@ -25,26 +29,38 @@ internal static class TemplateSources
     private const string Default = "default";
     private const string ToolUse = "tool_use";
 
-    /// <summary>The template of a run, where it comes from, and the one for conversations with tools where the model has such; null if there is none.</summary>
-    public static (string Source, string Origin, (string Source, string Origin)? WithTools)? Find(HfTokenizer tokenizer, string folder, string? setting)
+    /// <summary>
+    /// The template of a run, where it comes from, and the one for conversations with tools where the model has such; null if there is none.
+    /// </summary>
+    public static (string Source, string Origin, (string Source, string Origin)? WithTools)? Find(
+        HfTokenizer tokenizer, string folder, string? setting)
     {
         var own = Own(tokenizer, folder);
         if (setting is not null) return Set(setting, folder, own) is var (source, origin) ? (source, origin, null) : null;
         if (own.TryGetValue(Default, out var main)) return (main.Source, main.Origin, own.TryGetValue(ToolUse, out var tools) ? tools : null);
-        if (own.Count > 0) throw new RequestException($"{folder} has several chat templates and none is the default: set model.chat_template to one of {string.Join(", ", own.Keys.Order())}");
-        return tokenizer.TokenId("<|im_start|>") is not null && tokenizer.TokenId("<|im_end|>") is not null ? (ChatMl, "built-in ChatML", null) : null;
+        if (own.Count > 0)
+        {
+            throw new RequestException(
+                $"{folder} has several chat templates and none is the default: set model.chat_template to one of "
+                + string.Join(", ", own.Keys.Order()));
+        }
+        var knowsMarks = tokenizer.TokenId("<|im_start|>") is not null && tokenizer.TokenId("<|im_end|>") is not null;
+        return knowsMarks ? (ChatMl, "built-in ChatML", null) : null;
     }
 
     private static (string Source, string Origin) Set(string setting, string folder, Dictionary<string, (string Source, string Origin)> own)
     {
-        if (setting.Contains("{{", StringComparison.Ordinal) || setting.Contains("{%", StringComparison.Ordinal)) return (setting, "model.chat_template");
+        var isText = setting.Contains("{{", StringComparison.Ordinal) || setting.Contains("{%", StringComparison.Ordinal);
+        if (isText) return (setting, "model.chat_template");
         if (own.TryGetValue(setting, out var named)) return named;
         foreach (var file in (string[])[setting, Path.Combine(folder, setting)])
         {
             if (File.Exists(file)) return (File.ReadAllText(file), file);
         }
         var names = own.Count > 0 ? $"{folder} has {string.Join(", ", own.Keys.Order())}" : $"{folder} has no templates";
-        throw new RequestException($"model.chat_template: there is no file '{setting}' and no template of that name ({names}), and as a template's text it writes nothing: it has no {{{{ and no {{%");
+        throw new RequestException(
+            $"model.chat_template: there is no file '{setting}' and no template of that name ({names}), and as a template's text it writes nothing: "
+            + "it has no {{ and no {%");
     }
 
     /// <summary>The model's templates by name. Files of their own come before tokenizer_config.json, as in transformers.</summary>
@@ -56,7 +72,8 @@ internal static class TemplateSources
         var more = Path.Combine(folder, "additional_chat_templates");
         if (Directory.Exists(more))
         {
-            foreach (var file in Directory.EnumerateFiles(more, "*.jinja").Order(StringComparer.Ordinal)) own[Path.GetFileNameWithoutExtension(file)] = (File.ReadAllText(file), file);
+            foreach (var file in Directory.EnumerateFiles(more, "*.jinja").Order(StringComparer.Ordinal))
+                own[Path.GetFileNameWithoutExtension(file)] = (File.ReadAllText(file), file);
         }
         if (own.Count > 0) return own;
         var config = Path.Combine(tokenizer.Folder, "tokenizer_config.json");
@@ -65,7 +82,8 @@ internal static class TemplateSources
         if (own.Count == 0 && File.Exists(processor))
         {
             using var document = Parse(processor);
-            if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("chat_template", out template)) Read(template, processor, own);
+            var root = document.RootElement;
+            if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("chat_template", out template)) Read(template, processor, own);
         }
         return own;
     }

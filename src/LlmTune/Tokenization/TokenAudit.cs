@@ -44,7 +44,11 @@ public static class TokenAudit
     /// <param name="padId">What batches are padded with; null where they are not.</param>
     /// <param name="embeddings">Null where the weights are not there: the check is then reported as not made.</param>
     public static IReadOnlyList<AuditFinding> Check(
-        HfTokenizer tokenizer, IReadOnlyList<AuditRow> rows, IReadOnlyCollection<int> stopIds, int? padId = null, AuditEmbeddings? embeddings = null) =>
+        HfTokenizer tokenizer,
+        IReadOnlyList<AuditRow> rows,
+        IReadOnlyCollection<int> stopIds,
+        int? padId = null,
+        AuditEmbeddings? embeddings = null) =>
     [
         .. DoubleBos(tokenizer, rows),
         .. EndOfTurn(tokenizer, rows, stopIds),
@@ -61,7 +65,8 @@ public static class TokenAudit
         [
             new("inexact-prompt", AuditLevel.Warning,
                 $"before {inexact:N0} of {turns.Count:N0} assistant turns the template writes something else than the model will see at inference",
-                "the template drops or adds text depending on what follows (thinking, mostly): train on the last turn only, or set model.chat_template to a training variant of it"),
+                "the template drops or adds text depending on what follows (thinking, mostly): train on the last turn only, or set "
+                + "model.chat_template to a training variant of it"),
         ];
     }
 
@@ -72,7 +77,8 @@ public static class TokenAudit
         if (doubled == 0) yield break;
         yield return new("double-bos", AuditLevel.Error,
             $"{doubled:N0} of {rows.Count:N0} rows begin with {Name(tokenizer, bos)} twice",
-            "the text has the token already and the tokenizer adds another: take it out of the text or the template, or encode without special tokens");
+            "the text has the token already and the tokenizer adds another: take it out of the text or the template, or encode without "
+            + "special tokens");
     }
 
     private static IEnumerable<AuditFinding> EndOfTurn(HfTokenizer tokenizer, IReadOnlyList<AuditRow> rows, IReadOnlyCollection<int> stopIds)
@@ -81,18 +87,22 @@ public static class TokenAudit
         var trainsStop = rows.Any(r => r.Ids.Where((id, i) => r.Trained[i] && stopIds.Contains(id)).Any());
         if (ends.Count > 0 && ends.TrueForAll(e => e is null))
         {
-            yield return new("end-of-turn", AuditLevel.Error, "no assistant turn ends with a special token that is trained on: the model would not learn to stop",
-                "use a chat template that closes turns (<|im_end|>, <|eot_id|>, the EOS token) inside of what is trained on, and do not mask the end of a turn");
+            yield return new("end-of-turn", AuditLevel.Error,
+                "no assistant turn ends with a special token that is trained on: the model would not learn to stop",
+                "use a chat template that closes turns (<|im_end|>, <|eot_id|>, the EOS token) inside of what is trained on, and do not mask "
+                + "the end of a turn");
         }
         else if (rows.Count > 0 && !trainsStop && ends.Count == 0)
         {
-            yield return new("end-of-turn", AuditLevel.Error, $"no row has a trained token that ends a generation ({Names(tokenizer, stopIds)}): the model would not learn to stop",
+            yield return new("end-of-turn", AuditLevel.Error,
+                $"no row has a trained token that ends a generation ({Names(tokenizer, stopIds)}): the model would not learn to stop",
                 "append the EOS token to the texts, or to the completions");
         }
         else if (ends.OfType<int>().Distinct().Where(e => !stopIds.Contains(e)).ToList() is { Count: > 0 } unknown && !trainsStop)
         {
             yield return new("stop-token", AuditLevel.Warning,
-                $"turns end with {Names(tokenizer, unknown)}, but generation stops at {Names(tokenizer, stopIds)}: what is trained would go on after its answer",
+                $"turns end with {Names(tokenizer, unknown)}, but generation stops at {Names(tokenizer, stopIds)}: what is trained would go on "
+                + "after its answer",
                 $"name it as eos_token in tokenizer_config.json or in eos_token_id of generation_config.json: {string.Join(", ", unknown)}");
         }
     }
@@ -118,7 +128,8 @@ public static class TokenAudit
         var masked = places.Count(trained => !trained);
         if (masked == 0) yield break;
         yield return new("pad-token", AuditLevel.Error,
-            $"the padding token {Name(tokenizer, pad)} also ends turns, and at {masked:N0} of {places.Count:N0} places it is masked away as padding: the model would not learn to stop",
+            $"the padding token {Name(tokenizer, pad)} also ends turns, and at {masked:N0} of {places.Count:N0} places it is masked away as "
+            + "padding: the model would not learn to stop",
             "set pad_token in tokenizer_config.json to a token that no text has, and mask padding by its place, not by its id");
     }
 
@@ -130,7 +141,8 @@ public static class TokenAudit
         if (embeddings is null)
         {
             yield return new("untrained-tokens", AuditLevel.Unchecked,
-                $"whether the base model knows {Names(tokenizer, markers)} was not checked: its weights are not here", "run the check where the model's weights are");
+                $"whether the base model knows {Names(tokenizer, markers)} was not checked: its weights are not here",
+                "run the check where the model's weights are");
             yield break;
         }
         if (!embeddings.Frozen) yield break;
@@ -138,7 +150,8 @@ public static class TokenAudit
         if (untrained.Count == 0) yield break;
         yield return new("untrained-tokens", AuditLevel.Warning,
             $"the base model's embeddings of {Names(tokenizer, untrained)} look as if they had never been trained, and they stay frozen",
-            $"train them: adapter.modules_to_save: [embed_tokens, lm_head], or adapter.trainable_token_indices: [{string.Join(", ", untrained)}]; or use the model's instruct version, or a template with tokens that it knows");
+            $"train them: adapter.modules_to_save: [embed_tokens, lm_head], or adapter.trainable_token_indices: [{string.Join(", ", untrained)}]; "
+            + "or use the model's instruct version, or a template with tokens that it knows");
     }
 
     /// <summary>
@@ -152,7 +165,8 @@ public static class TokenAudit
         var norms = Enumerable.Range(0, tokenizer.VocabularySize / step).Select(i => Norm(row(i * step))).Order().ToList();
         var usual = norms.Count > 0 ? norms[norms.Count / 2] : 0;
         var vectors = markers.ToDictionary(id => id, row);
-        bool IsCopy(int id) => tokenizer.AddedTokens.Any(t => t.Id != id && t.Id < tokenizer.VocabularySize && IsNear(vectors.GetValueOrDefault(t.Id) ?? row(t.Id), vectors[id]));
+        float[] Vector(int id) => vectors.GetValueOrDefault(id) ?? row(id);
+        bool IsCopy(int id) => tokenizer.AddedTokens.Any(t => t.Id != id && t.Id < tokenizer.VocabularySize && IsNear(Vector(t.Id), vectors[id]));
         return markers.FindAll(id => Norm(vectors[id]) < UntrainedShare * usual || IsCopy(id));
     }
 

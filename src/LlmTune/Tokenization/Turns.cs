@@ -3,7 +3,7 @@ using LlmTune.Tokenization.Templates;
 namespace LlmTune.Tokenization;
 
 /// <summary>A turn's text [Start, End) in the rendered conversation.</summary>
-/// <param name="Prompt">Length of the text that the model sees at inference before the turn, where the rendered conversation begins with it; −1 where not.</param>
+/// <param name="Prompt">Length of the text that the model sees at inference before the turn; −1 where the conversation does not begin with it.</param>
 internal readonly record struct TextTurn(int Message, string Role, int Start, int End, int Prompt);
 
 /// <summary>
@@ -34,8 +34,9 @@ internal static class Turns
         var values = ChatTemplate.Values(conversation);
         for (var i = 0; i < conversation.Messages.Count; i++)
         {
-            if (conversation.Messages[i].Role != Assistant || Prefix(template, values, conversation, i, addGenerationPrompt: true) is not { } prompt) continue;
-            if (text.StartsWith(prompt, StringComparison.Ordinal)) places.Add(prompt.Length);
+            if (conversation.Messages[i].Role != Assistant) continue;
+            var prompt = Prefix(template, values, conversation, i, addGenerationPrompt: true);
+            if (prompt is not null && text.StartsWith(prompt, StringComparison.Ordinal)) places.Add(prompt.Length);
         }
         return places;
     }
@@ -56,7 +57,8 @@ internal static class Turns
     private sealed class Finder(ChatTemplate template, Conversation conversation, Rendered rendered)
     {
         private readonly object?[] _values = ChatTemplate.Values(conversation);
-        private readonly Dictionary<int, (int Start, int End)> _passes = rendered.Items.GroupBy(p => p.Item).ToDictionary(g => g.Key, g => (g.Min(p => p.Start), g.Max(p => p.End)));
+        private readonly Dictionary<int, (int Start, int End)> _passes = rendered.Items.GroupBy(p => p.Item)
+            .ToDictionary(g => g.Key, g => (g.Min(p => p.Start), g.Max(p => p.End)));
 
         /// <summary>A template marks its generation, and the marks are where they seem to be.</summary>
         private readonly bool _marked = template.TemplateOf(conversation).HasGeneration && !rendered.Misplaced;
@@ -84,7 +86,7 @@ internal static class Turns
             var before = turns.Count > 0 ? turns[^1].End : 0;
             var (start, end) = _passes.TryGetValue(message, out var pass) ? (Math.Max(before, pass.Start), pass.End)
                 : _passes.Count > 0 ? (before, message == 0 ? Next(message) : before)
-                : (before, Prefix(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : before);
+                : (before, PrefixEnd(message) ?? before);
             turns.Add(new TextTurn(message, conversation.Messages[message].Role, start, Math.Max(start, end), -1));
         }
 
@@ -110,7 +112,7 @@ internal static class Turns
         {
             if (message == conversation.Messages.Count - 1) return Text.Length;
             if (_passes.TryGetValue(message, out var pass)) return pass.End;
-            return Prefix(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : throw Unclear(message);
+            return PrefixEnd(message) ?? throw Unclear(message);
         }
 
         /// <summary>
@@ -127,8 +129,8 @@ internal static class Turns
 
         /// <summary>The generation prompt after the whole conversation.</summary>
         private string Opening() =>
-            Prefix(conversation.Messages.Count, true) is { } prompt && Prefix(conversation.Messages.Count, false) is { } whole && prompt.StartsWith(whole, StringComparison.Ordinal)
-                ? prompt[whole.Length..] : "";
+            Prefix(conversation.Messages.Count, true) is { } prompt && prompt.StartsWith(Text, StringComparison.Ordinal)
+                    ? prompt[Text.Length..] : "";
 
         private int Next(int message)
         {
@@ -138,8 +140,13 @@ internal static class Turns
 
         private string? Prefix(int count, bool addGenerationPrompt) => Turns.Prefix(template, _values, conversation, count, addGenerationPrompt);
 
+        /// <summary>Where a message ends by the conversation up to it, if the whole begins with that.</summary>
+        private int? PrefixEnd(int message) =>
+            Prefix(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : null;
+
         private RequestException Unclear(int message) => new(
-            $"{template.Origin}: what the template writes for message {message + 1} ({conversation.Messages[message].Role}) cannot be told from what it writes for "
-            + "the others; mark what the model writes with {% generation %} … {% endgeneration %} in the template, or set model.chat_template to one that does");
+            $"{template.Origin}: what the template writes for message {message + 1} ({conversation.Messages[message].Role}) cannot be told from what "
+            + "it writes for the others; mark what the model writes with {% generation %} … {% endgeneration %} in the template, or set "
+            + "model.chat_template to one that does");
     }
 }

@@ -93,7 +93,7 @@ public class ChatTemplateTests
         using var model = new SmallTokenizer(ChatMlMarks);
         var call = new Message("assistant", null) { Fields = new JsonObject { ["tool_calls"] = new JsonArray(new JsonObject()) } };
         var e = Assert.Throws<TemplateException>(() => model.Template.Render(new Conversation([new("user", "Hi"), call]), false));
-        Assert.Equal("built-in ChatML:2: the built-in ChatML template has no form for tool calls; set model.chat_template", e.Message);
+        Assert.Equal("built-in ChatML:3: the built-in ChatML template has no form for tool calls; set model.chat_template", e.Message);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+
 namespace LlmTune.Tokenization.Templates;
 
 /// <summary><c>value.name</c>: an attribute of the value, else its item of that name.</summary>
@@ -78,7 +80,8 @@ internal static class Access
         if (target is Undefined undefined) throw undefined.Error();
         var text = Py.TextOf(target);
         var list = text is null ? Py.Sequence(target) : null;
-        if (text is null && list is null) throw new Fault(target is PyDict ? "unhashable type: 'slice'" : $"'{Py.TypeName(target)}' object is not subscriptable");
+        if (text is null && list is null)
+            throw new Fault(target is PyDict ? "unhashable type: 'slice'" : $"'{Py.TypeName(target)}' object is not subscriptable");
         if (text is not null) r.ChargeText(text.Length);
         var count = text is null ? list!.Count : CodePoints.Count(text);
         var stride = step is null ? 1 : Arithmetic.Index(step, "slice indices must be integers or None or have an __index__ method");
@@ -89,7 +92,9 @@ internal static class Access
             var bound = Arithmetic.Index(value, "slice indices must be integers or None or have an __index__ method");
             return Math.Clamp(bound < 0 ? bound + count : bound, low, high);
         }
-        var (from, to) = stride > 0 ? (Bound(start, 0, 0, count), Bound(stop, count, 0, count)) : (Bound(start, count - 1, -1, count - 1), Bound(stop, -1, -1, count - 1));
+        var (from, to) = stride > 0
+            ? (Bound(start, 0, 0, count), Bound(stop, count, 0, count))
+            : (Bound(start, count - 1, -1, count - 1), Bound(stop, -1, -1, count - 1));
         var length = stride > 0 ? Math.Max(0, (to - from + stride - 1) / stride) : Math.Max(0, (from - to - stride - 1) / -stride);
         if (text is not null)
         {
@@ -104,10 +109,13 @@ internal static class Access
 
     /// <summary>A method of a dict, also where a key has the same name; undefined if it is unsafe, null if there is none.</summary>
     private static object? Method(PyDict dict, string name) => IsUnsafe(name) || DictMethods.Unsafe.Contains(name) ? Undefined.Unsafe(dict, name)
-        : DictMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, dict) : null;
+        : Bound(DictMethods.Table, name, dict);
+
+    private static BoundMethod? Bound(FrozenDictionary<string, Function> table, string name, object? self) =>
+        table.TryGetValue(name, out var method) ? new BoundMethod(method, self) : null;
 
     /// <summary>What every Python object has: __class__ and the like.</summary>
-    private static bool IsUnsafe(string name) => name.Length > 4 && name.StartsWith("__", StringComparison.Ordinal) && name.EndsWith("__", StringComparison.Ordinal);
+    private static bool IsUnsafe(string name) => name is ['_', '_', _, .., '_', '_'];
 
     /// <summary>A method or property of anything but a dict or namespace; null where there is none.</summary>
     private static object? Member(object? target, string name, Rendering r)
@@ -115,15 +123,14 @@ internal static class Access
         if (IsUnsafe(name)) return Undefined.Unsafe(target, name);
         return target switch
         {
-            string or SafeText => StringMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
+            string or SafeText => Bound(StringMethods.Table, name, target),
             List<object?> when SequenceMethods.Unsafe.Contains(name) => Undefined.Unsafe(target, name),
-            List<object?> => SequenceMethods.List.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
-            PyTuple tuple => tuple.Field(name, out var field) ? field
-                : SequenceMethods.Tuple.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
-            PyRange range => range.Property(name) ?? (SequenceMethods.Tuple.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null),
+            List<object?> => Bound(SequenceMethods.List, name, target),
+            PyTuple tuple => tuple.Field(name, out var field) ? field : Bound(SequenceMethods.Tuple, name, target),
+            PyRange range => range.Property(name) ?? Bound(SequenceMethods.Tuple, name, target),
             Loop loop => loop.Member(name, r),
             MacroFunction macro => macro.Property(name),
-            long or bool or System.Numerics.BigInteger or double => NumberMethods.Table.TryGetValue(name, out var method) ? new BoundMethod(method, target) : null,
+            long or bool or System.Numerics.BigInteger or double => Bound(NumberMethods.Table, name, target),
             Stateful stateful => stateful.Member(name),
             _ => null,
         };

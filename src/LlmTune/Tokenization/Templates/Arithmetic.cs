@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace LlmTune.Tokenization.Templates;
 
-/// <summary>Python's numbers: whole ones of any size (long, BigInteger beyond it), floats, truth values as 0 and 1; and + * % on text and lists.</summary>
+/// <summary>Python's numbers: whole ones of any size (long, BigInteger beyond it), floats, truth values as 0 and 1; + * % on text and lists.</summary>
 internal static class Arithmetic
 {
     /// <summary>Whole numbers longer than this are refused: nothing in a chat needs them.</summary>
@@ -18,7 +18,8 @@ internal static class Arithmetic
 
     public static BigInteger Whole(object value) => value switch { long n => n, bool flag => flag ? 1 : 0, _ => (BigInteger)value };
 
-    public static double Float(object value) => value switch { double n => n, long n => n, bool flag => flag ? 1 : 0, _ => (double)(BigInteger)value };
+    public static double Float(object value) =>
+        value switch { double n => n, long n => n, bool flag => flag ? 1 : 0, _ => (double)(BigInteger)value };
 
     /// <summary>Whether a value is a whole number that can be an index.</summary>
     public static bool TryIndex(object? value, out long index)
@@ -27,7 +28,7 @@ internal static class Arithmetic
         return IsWhole(value);
     }
 
-    public static long Index(object? value, string problem) => TryIndex(value, out var index) ? index : throw (value is Undefined u ? u.Error() : new Fault(problem));
+    public static long Index(object? value, string problem) => TryIndex(value, out var index) ? index : throw Undefined.ErrorOr(value, problem);
 
     /// <summary>Order of two numbers, exact also between whole ones and floats; NaN is not equal to anything.</summary>
     public static int Compare(object a, object b)
@@ -67,7 +68,8 @@ internal static class Arithmetic
             r.Charge(p.Count + q.Count);
             return a is PyTuple ? new PyTuple([.. p, .. q]) : new List<object?>([.. p, .. q]);
         }
-        if (a is string or List<object?> or PyTuple) throw new Fault($"can only concatenate {Py.TypeName(a)} (not \"{Py.TypeName(b)}\") to {Py.TypeName(a)}");
+        if (a is string or List<object?> or PyTuple)
+            throw new Fault($"can only concatenate {Py.TypeName(a)} (not \"{Py.TypeName(b)}\") to {Py.TypeName(a)}");
         if (!IsNumber(a) || !IsNumber(b)) throw Unsupported("+", a, b);
         return a is double || b is double ? Float(a!) + Float(b!) : Normalize(Whole(a!) + Whole(b!));
     }
@@ -152,7 +154,8 @@ internal static class Arithmetic
             var bits = BigInteger.Abs(value) <= 1 ? 1 : exponent * value.GetBitLength();
             if (bits > MostBits) throw new Fault("a whole number becomes too large");
             r.Charge(1 + (long)bits / 64);
-            return Normalize(BigInteger.Abs(value) <= 1 ? (value.Sign < 0 && exponent.IsEven ? 1 : exponent.IsZero ? 1 : value) : BigInteger.Pow(value, (int)exponent));
+            if (BigInteger.Abs(value) <= 1) return Normalize(exponent.IsZero || (value.Sign < 0 && exponent.IsEven) ? 1 : value);
+            return Normalize(BigInteger.Pow(value, (int)exponent));
         }
         if (Float(a!) == 0 && Float(b!) < 0) throw new Fault("0.0 cannot be raised to a negative power");
         if (Float(a!) < 0 && Float(b!) != Math.Floor(Float(b!))) throw new Fault("complex numbers are not supported");
@@ -172,10 +175,12 @@ internal static class Arithmetic
         var plain = mantissa.Replace(".", "", StringComparison.Ordinal);
         var significant = plain.TrimStart('0');
         var digits = significant.TrimEnd('0');
-        var exponent = (e < 0 ? 0 : int.Parse(shortest.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)) + point - 1 - (plain.Length - significant.Length);
+        var written = e < 0 ? 0 : int.Parse(shortest.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        var exponent = written + point - 1 - (plain.Length - significant.Length);
         var sign = value < 0 ? "-" : "";
         if (exponent is >= -4 and < 0) return $"{sign}0.{new string('0', -exponent - 1)}{digits}";
-        if (exponent is >= 0 and < 16) return digits.Length <= exponent + 1 ? $"{sign}{digits.PadRight(exponent + 1, '0')}.0" : $"{sign}{digits.Insert(exponent + 1, ".")}";
+        if (exponent is >= 0 and < 16 && digits.Length <= exponent + 1) return $"{sign}{digits.PadRight(exponent + 1, '0')}.0";
+        if (exponent is >= 0 and < 16) return $"{sign}{digits.Insert(exponent + 1, ".")}";
         return $"{sign}{digits[0]}{(digits.Length > 1 ? "." : "")}{digits[1..]}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
     }
 
@@ -204,8 +209,10 @@ internal static class Arithmetic
     {
         CheckDefined(a, b);
         if (!IsNumber(a) || !IsNumber(b)) throw Unsupported(symbol, a, b);
-        if ((a is BigInteger x && x.GetBitLength() > MostBits) || (b is BigInteger y && y.GetBitLength() > MostBits)) throw new Fault("a whole number becomes too large");
+        static bool IsHuge(object? value) => value is BigInteger whole && whole.GetBitLength() > MostBits;
+        if (IsHuge(a) || IsHuge(b)) throw new Fault("a whole number becomes too large");
     }
 
-    private static Fault Unsupported(string symbol, object? a, object? b) => new($"unsupported operand type(s) for {symbol}: '{Py.TypeName(a)}' and '{Py.TypeName(b)}'");
+    private static Fault Unsupported(string symbol, object? a, object? b) =>
+        new($"unsupported operand type(s) for {symbol}: '{Py.TypeName(a)}' and '{Py.TypeName(b)}'");
 }

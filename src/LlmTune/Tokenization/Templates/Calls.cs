@@ -126,7 +126,7 @@ internal sealed class MacroFunction(MacroBody macro, Frame definition)
             return at >= 0;
         }
         // A default value sees the parameters, not what has their names outside.
-        foreach (var parameter in parameters) r.Frame.Set(parameter.Name, Undefined.Because($"parameter '{parameter.Name}' was not provided", parameter.Name));
+        foreach (var (parameter, _) in parameters) r.Frame.Set(parameter, Undefined.Because($"parameter '{parameter}' was not provided", parameter));
         for (var i = 0; i < parameters.Length; i++)
         {
             var parameter = parameters[i];
@@ -139,9 +139,11 @@ internal sealed class MacroFunction(MacroBody macro, Frame definition)
         if (macro.Caller && !Array.Exists(parameters, p => p.Name == "caller"))
             r.Frame.Set("caller", TryTake("caller", out var caller) ? caller : Undefined.Because("No caller defined", "caller"));
         if (macro.Kwargs) r.Frame.Set("kwargs", PyDict.Of(rest));
-        else if (rest.Exists(n => n.Name == "caller")) throw new Fault($"macro '{Name}' was invoked with two values for the special caller argument. This is most likely a bug.");
+        else if (rest.Exists(n => n.Name == "caller"))
+            throw new Fault($"macro '{Name}' was invoked with two values for the special caller argument. This is most likely a bug.");
         else if (rest.Count > 0) throw new Fault($"macro '{Name}' takes no keyword argument '{rest[0].Name}'");
         if (macro.Varargs) r.Frame.Set("varargs", new PyTuple([.. arguments.Positional.Skip(parameters.Length)]));
-        else if (arguments.Positional.Length > parameters.Length) throw new Fault($"macro '{Name}' takes not more than {parameters.Length} argument(s)");
+        else if (arguments.Positional.Length > parameters.Length)
+            throw new Fault($"macro '{Name}' takes not more than {parameters.Length} argument(s)");
     }
 }

@@ -47,7 +47,8 @@ internal static class Casing
     public static string Capitalize(string text)
     {
         if (text.Length == 0) return text;
-        return Rune.TryGetRuneAt(text, 0, out var first) ? TitleOf(first) + Map(text, LowerOf, first.Utf16SequenceLength) : text[0] + Map(text, LowerOf, 1);
+        if (!Rune.TryGetRuneAt(text, 0, out var first)) return text[0] + Map(text, LowerOf, 1);
+        return TitleOf(first) + Map(text, LowerOf, first.Utf16SequenceLength);
     }
 
     /// <summary>str.title: a letter after one that has no case is capital, all others small.</summary>
@@ -62,17 +63,24 @@ internal static class Casing
         });
     }
 
-    public static string Swap(string text) => Map(text, static (c, all, at) => Rune.IsUpper(c) ? LowerOf(c, all, at) : Rune.IsLower(c) ? UpperOf(c) : c.ToString());
+    public static string Swap(string text) =>
+        Map(text, static (c, all, at) => IsUpperCase(c) ? LowerOf(c, all, at) : Rune.IsLower(c) ? UpperOf(c) : c.ToString());
 
-    public static bool IsLower(string text) => text.EnumerateRunes().Any(IsLowerCase) && !text.EnumerateRunes().Any(c => Rune.IsUpper(c) || IsTitleCase(c));
+    public static bool IsLower(string text) =>
+        text.EnumerateRunes().Any(IsLowerCase) && !text.EnumerateRunes().Any(c => IsUpperCase(c) || IsTitleCase(c));
 
-    public static bool IsUpper(string text) => text.EnumerateRunes().Any(Rune.IsUpper) && !text.EnumerateRunes().Any(c => IsLowerCase(c) || IsTitleCase(c));
+    public static bool IsUpper(string text) =>
+        text.EnumerateRunes().Any(IsUpperCase) && !text.EnumerateRunes().Any(c => IsLowerCase(c) || IsTitleCase(c));
+
+    /// <summary>Whether the text has letters with case and is in title case.</summary>
+    public static bool IsTitle(string text) => Title(text) == text && text.EnumerateRunes().Any(c => IsUpperCase(c) || IsTitleCase(c));
 
     /// <summary>Digits, and characters like ² that have the value of one.</summary>
-    public static bool IsDigit(Rune c) => Rune.IsDigit(c) || c.Value is 0xB2 or 0xB3 or 0xB9 or 0x2070 or (>= 0x2074 and <= 0x2079) or (>= 0x2080 and <= 0x2089)
+    public static bool IsDigit(Rune c) => Rune.IsDigit(c)
+        || c.Value is 0xB2 or 0xB3 or 0xB9 or 0x2070 or (>= 0x2074 and <= 0x2079) or (>= 0x2080 and <= 0x2089)
         or (>= 0x2460 and <= 0x2468) or (>= 0x2474 and <= 0x247C) or (>= 0x2488 and <= 0x2490);
 
-    public static bool IsNumeric(Rune c) => Rune.IsNumber(c) || c.Value is '〇' or '一' or '二' or '三' or '四' or '五' or '六' or '七' or '八' or '九' or '十' or '百' or '千' or '万' or '億';
+    public static bool IsNumeric(Rune c) => Rune.IsNumber(c) || (c.IsBmp && "〇一二三四五六七八九十百千万億".Contains((char)c.Value));
 
     private static string Map(string text, Func<Rune, string, int, string> map, int start = 0)
     {
@@ -135,11 +143,14 @@ internal static class Casing
     }
 
     private static bool IsIgnored(char c) => c is '\'' or '.' or ':' or '^' or '`' or '\u00a8' or '\u00ad' or '\u00b7' or '\u2019'
-        || char.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol;
+        || char.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format
+            or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol;
 
-    private static bool IsCased(Rune c) => IsLowerCase(c) || Rune.IsUpper(c) || IsTitleCase(c);
+    private static bool IsCased(Rune c) => IsLowerCase(c) || IsUpperCase(c) || IsTitleCase(c);
 
     private static bool IsLowerCase(Rune c) => Rune.IsLower(c) || c.Value is 'ª' or 'º' or (>= 0x24D0 and <= 0x24E9) or (>= 0x2170 and <= 0x217F);
+
+    private static bool IsUpperCase(Rune c) => Rune.IsUpper(c) || c.Value is (>= 0x2160 and <= 0x216F) or (>= 0x24B6 and <= 0x24CF);
 
     private static bool IsTitleCase(Rune c) => Rune.GetUnicodeCategory(c) == UnicodeCategory.TitlecaseLetter;
 }

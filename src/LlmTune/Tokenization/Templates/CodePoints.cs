@@ -55,7 +55,7 @@ internal static class CodePoints
     {
         if (IsPlain(text)) return (int)codePoint;
         var unit = 0;
-        for (long i = 0; i < codePoint; i++) unit += char.IsHighSurrogate(text[unit]) && unit + 1 < text.Length && char.IsLowSurrogate(text[unit + 1]) ? 2 : 1;
+        for (long i = 0; i < codePoint; i++) unit += char.IsSurrogatePair(text, unit) ? 2 : 1;
         return unit;
     }
 

@@ -61,7 +61,8 @@ internal sealed record Conditional(Expression Test, Expression Value, Expression
     {
         r.Step();
         if (Py.Truth(Test.Evaluate(r))) return Value.Evaluate(r);
-        return Otherwise is null ? Undefined.Because($"the inline if-expression on line {Line} evaluated to false and no else section was defined.") : Otherwise.Evaluate(r);
+        return Otherwise is not null ? Otherwise.Evaluate(r)
+            : Undefined.Because($"the inline if-expression on line {Line} evaluated to false and no else section was defined.");
     }
 }
 

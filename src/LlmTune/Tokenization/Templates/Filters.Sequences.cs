@@ -29,7 +29,8 @@ internal static partial class Filters
         new("batch", ["value", "linecount", "fill_with"], 2, (r, a) => new PyIterator(Batch(a[0], a.Integer(1, 1), a.Or(2, null), r), "generator")),
         new("slice", ["value", "slices", "fill_with"], 2, (r, a) => new PyIterator(SliceUp(a[0], a.Integer(1, 1), a.Or(2, null), r), "generator")),
         new("groupby", ["value", "attribute", "default", "case_sensitive"], 2, (r, a) => GroupBy(a, r)),
-        new("attr", ["obj", "name"], 2, (r, a) => a[0] is PyDict dict && !DictMethods.Table.ContainsKey(a.Text(1)) ? Undefined.Of(dict, a.Text(1)) : Access.Attribute(a[0], a.Text(1), r)),
+        new("attr", ["obj", "name"], 2,
+            (r, a) => a[0] is PyDict && !DictMethods.Table.ContainsKey(a.Text(1)) ? Undefined.Of(a[0], a.Text(1)) : Access.Attribute(a[0], a.Text(1), r)),
     ];
 
     private static object? First(IEnumerable<object?> items, string place = "first")
@@ -126,7 +127,7 @@ internal static partial class Filters
 
     private static List<object?> DictSort(object?[] a, Rendering r)
     {
-        if (a[0] is not PyDict dict) throw (a[0] is Undefined undefined ? undefined.Error() : new Fault($"'{Py.TypeName(a[0])}' object has no attribute 'items'"));
+        if (a[0] is not PyDict dict) throw Undefined.ErrorOr(a[0], $"'{Py.TypeName(a[0])}' object has no attribute 'items'");
         var by = a.Has(2) ? a.Text(2) : "key";
         if (by is not ("key" or "value")) throw new Fault("You can only sort by either \"key\" or \"value\"");
         var items = new List<object?>(new PyView(dict, "items"));
@@ -173,8 +174,13 @@ internal static partial class Filters
         if (args.Length == 0 && named.TryGet("attribute", out var attribute))
         {
             named.TryGet("default", out var otherwise);
-            if (arguments.Named.FirstOrDefault(n => n.Name is not ("attribute" or "default")).Name is { } other) throw new Fault($"Unexpected keyword argument '{other}'");
-            foreach (var item in Py.Iterate(value, r)) yield return At(item, attribute, r) is var found && found is Undefined && otherwise is not null ? otherwise : found;
+            if (arguments.Named.FirstOrDefault(n => n.Name is not ("attribute" or "default")).Name is { } other)
+                throw new Fault($"Unexpected keyword argument '{other}'");
+            foreach (var item in Py.Iterate(value, r))
+            {
+                var found = At(item, attribute, r);
+                yield return found is Undefined && otherwise is not null ? otherwise : found;
+            }
             yield break;
         }
         if (args.Length == 0) throw new Fault("map requires a filter argument");

@@ -1,6 +1,5 @@
 using System.Collections.Frozen;
 using System.Globalization;
-using System.Numerics;
 using System.Text;
 
 namespace LlmTune.Tokenization.Templates;
@@ -32,30 +31,18 @@ internal static partial class Filters
         new("trim", ["value", "chars"], 1, (r, a) => OnText(a[0], s => StringMethods.Strip(s, a.TextOrNone(1), true, true), r)),
         new("replace", ["s", "old", "new", "count"], 3,
             (r, a) => StringMethods.Replace(Py.Text(a[0], r), Py.Text(a[1], r), Py.Text(a[2], r), a.Or(3, null) is null ? -1 : a.Integer(3, -1), r)),
-        new("format", ["value", "*args", "**kwargs"], 1, (r, a) => PrintfFormat.Apply(Py.Text(a[0], r), ((PyDict)a[2]!).Count > 0 ? a[2] : new PyTuple((object?[])a[1]!), r)),
+        new("format", ["value", "*args", "**kwargs"], 1,
+            (r, a) => PrintfFormat.Apply(Py.Text(a[0], r), ((PyDict)a[2]!).Count > 0 ? a[2] : new PyTuple((object?[])a[1]!), r)),
         new("indent", ["s", "width", "first", "blank"], 1, (r, a) => Indent(a[0], a.Or(1, 4L), a.Flag(2), a.Flag(3), r)),
         new("center", ["value", "width"], 1, (r, a) => StringMethods.Table["center"].Invoke(r, Py.Text(a[0], r), new Arguments([a.Or(1, 80L)], []))),
-        new("truncate", ["s", "length", "killwords", "end", "leeway"], 1, (r, a) => Truncate(a[0], a.Integer(1, 255), a.Flag(2), a.Has(3) ? a.Text(3) : "...", a.Or(4, null) is null ? 5 : a.Integer(4, 5), r)),
+        new("truncate", ["s", "length", "killwords", "end", "leeway"], 1,
+            (r, a) => Truncate(a[0], a.Integer(1, 255), a.Flag(2), a.Has(3) ? a.Text(3) : "...", a.Or(4, null) is null ? 5 : a.Integer(4, 5), r)),
         new("wordcount", ["s"], 1, (r, a) => WordCount(Py.Text(a[0], r))),
         new("striptags", ["value"], 1, (r, a) => StripTags(Py.Text(a[0], r))),
         new("urlencode", ["value"], 1, (r, a) => UrlEncode(a[0], r)),
         new("filesizeformat", ["value", "binary"], 1, (r, a) => FileSize(ToFloat(a[0], r), a.Flag(1))),
         new("tojson", ["x", "ensure_ascii", "indent", "separators", "sort_keys"], 1, (r, a) => ToJson(a, r)),
         new("xmlattr", ["d", "autospace"], 1, (r, a) => XmlAttributes(a[0], a.Flag(1, true), r)),
-    ];
-
-    private static IEnumerable<Function> Numbers() =>
-    [
-        new("abs", ["x"], 1, (r, a) => a[0] switch
-        {
-            double number => Math.Abs(number),
-            long or bool or BigInteger => Arithmetic.Normalize(BigInteger.Abs(Arithmetic.Whole(a[0]!))),
-            Undefined undefined => throw undefined.Error(),
-            _ => throw new Fault($"bad operand type for abs(): '{Py.TypeName(a[0])}'"),
-        }),
-        new("int", ["value", "default", "base"], 1, (r, a) => ToInt(a[0], a.Or(1, 0L), a.Integer(2, 10))),
-        new("float", ["value", "default"], 1, (r, a) => a[0] is Undefined undefined ? throw undefined.Error() : TryFloat(a[0], out var number) ? number : a.Or(1, 0.0)),
-        new("round", ["value", "precision", "method"], 1, (r, a) => Round(a[0], a.Integer(1, 0), a.Has(2) ? a.Text(2) : "common", r)),
     ];
 
     /// <summary>Filters that a chat template has no use for are refused by name, when they are reached.</summary>
@@ -94,7 +81,7 @@ internal static partial class Filters
 
     private static object Indent(object? value, object? width, bool first, bool blank, Rendering r)
     {
-        if (Py.TextOf(value) is not { } text) throw (value is Undefined undefined ? undefined.Error() : new Fault($"unsupported operand type(s) for +=: '{Py.TypeName(value)}' and 'str'"));
+        if (Py.TextOf(value) is not { } text) throw Undefined.ErrorOr(value, $"unsupported operand type(s) for +=: '{Py.TypeName(value)}' and 'str'");
         var indention = Py.TextOf(width) ?? Spaces(Arithmetic.Index(width, $"can't multiply sequence by non-int of type '{Py.TypeName(width)}'"), r);
         var lines = Whitespace.Lines(text + "\n");
         r.ChargeText((long)lines.Count * indention.Length);
@@ -148,8 +135,8 @@ internal static partial class Filters
                 text = text.Remove(at, end + close.Length - at);
             }
         }
-        return string.Join(' ', TextSplit.Split(text, null, -1)).Replace("&lt;", "<", StringComparison.Ordinal).Replace("&gt;", ">", StringComparison.Ordinal)
-            .Replace("&#39;", "'", StringComparison.Ordinal).Replace("&#34;", "\"", StringComparison.Ordinal).Replace("&amp;", "&", StringComparison.Ordinal);
+        var plain = new StringBuilder(string.Join(' ', TextSplit.Split(text, null, -1)));
+        return plain.Replace("&lt;", "<").Replace("&gt;", ">").Replace("&#39;", "'").Replace("&#34;", "\"").Replace("&amp;", "&").ToString();
     }
 
     private static string UrlEncode(object? value, Rendering r)
@@ -168,7 +155,9 @@ internal static partial class Filters
         }
         if (Py.TextOf(value) is not null || !Py.IsIterable(value)) return Quote(value, false);
         var pairs = value is PyDict dict ? new PyView(dict, "items") : Py.Iterate(value, r);
-        return string.Join('&', pairs.Select(p => Py.List(p, r) is [var k, var v] ? $"{Quote(k, true)}={Quote(v, true)}" : throw new Fault("not enough values to unpack (expected 2)")));
+        return string.Join('&', pairs.Select(p => Py.List(p, r) is [var k, var v]
+            ? $"{Quote(k, true)}={Quote(v, true)}"
+            : throw new Fault("not enough values to unpack (expected 2)")));
     }
 
     private static string FileSize(double bytes, bool binary)
@@ -191,8 +180,10 @@ internal static partial class Filters
             var width => Spaces(Arithmetic.Index(width, $"can't multiply sequence by non-int of type '{Py.TypeName(width)}'"), r),
         };
         var separators = a.Or(3, null) is { } given ? Py.List(given, r) : null;
-        if (separators is not null && (separators.Count != 2 || separators.Exists(s => Py.TextOf(s) is null))) throw new Fault("separators must be two texts");
-        var style = new JsonStyle(a.Flag(1), indent, separators is null ? indent is null ? ", " : "," : Py.TextOf(separators[0])!, separators is null ? ": " : Py.TextOf(separators[1])!, a.Flag(4));
+        if (separators is not null && (separators.Count != 2 || separators.Exists(s => Py.TextOf(s) is null)))
+            throw new Fault("separators must be two texts");
+        var (item, key) = separators is null ? (indent is null ? ", " : ",", ": ") : (Py.TextOf(separators[0])!, Py.TextOf(separators[1])!);
+        var style = new JsonStyle(a.Flag(1), indent, item, key, a.Flag(4));
         return PyJson.Write(a[0], style, r);
     }
 
@@ -202,94 +193,12 @@ internal static partial class Filters
         var attributes = dict.Where(e => e.Value is not (null or Undefined)).Select(e =>
         {
             var key = Py.Text(e.Key, r);
-            if (key.Any(c => c is '/' or '>' or '=' || (char.IsAscii(c) && Whitespace.Contains(c)))) throw new Fault($"Invalid character in attribute name: {Py.Quote(key)}");
+            if (key.Any(c => c is '/' or '>' or '=' || (char.IsAscii(c) && Whitespace.Contains(c))))
+                throw new Fault($"Invalid character in attribute name: {Py.Quote(key)}");
             return $"{SafeText.Escape(key).Text}=\"{(e.Value is SafeText safe ? safe : SafeText.Escape(Py.Text(e.Value, r))).Text}\"";
         });
         var text = string.Join(' ', attributes);
         r.ChargeText(text.Length);
         return space && text.Length > 0 ? " " + text : text;
-    }
-
-    private static object? ToInt(object? value, object? otherwise, long radix)
-    {
-        if (value is Undefined undefined) throw undefined.Error();
-        if (Py.TextOf(value) is { } text)
-        {
-            var digits = text.Trim(Whitespace.Characters);
-            if (radix != 10 && TryRadix(digits, radix, out var whole)) return whole;
-            if (radix == 10 && digits.Length < 4300 && TryWhole(digits, out whole)) return whole;
-        }
-        if (!TryFloat(value, out var number)) return otherwise;
-        return double.IsFinite(number) ? value is BigInteger ? value : Arithmetic.Normalize(new BigInteger(Math.Truncate(number)))
-            : otherwise;
-    }
-
-    private static bool TryWhole(string digits, out object value)
-    {
-        var plain = digits.Replace("_", "", StringComparison.Ordinal);
-        var parsed = BigInteger.TryParse(plain, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var whole) && !digits.StartsWith('_') && !digits.EndsWith('_');
-        value = parsed ? Arithmetic.Normalize(whole) : 0L;
-        return parsed;
-    }
-
-    private static bool TryRadix(string digits, long radix, out object value)
-    {
-        value = 0L;
-        var negative = digits.StartsWith('-');
-        var body = digits.TrimStart('+', '-');
-        var prefix = radix switch { 16 => "0x", 8 => "0o", 2 => "0b", _ => "" };
-        if (prefix.Length > 0 && body.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)) body = body[2..];
-        if (body.Length is 0 or > 4300) return false;
-        var whole = BigInteger.Zero;
-        foreach (var c in body)
-        {
-            var digit = char.IsAsciiDigit(c) ? c - '0' : char.IsAsciiLetter(c) ? char.ToLowerInvariant(c) - 'a' + 10 : 99;
-            if (digit >= radix) return false;
-            whole = whole * radix + digit;
-        }
-        value = Arithmetic.Normalize(negative ? -whole : whole);
-        return true;
-    }
-
-    private static bool TryFloat(object? value, out double number)
-    {
-        number = Arithmetic.IsNumber(value) ? Arithmetic.Float(value!) : 0;
-        if (Arithmetic.IsNumber(value)) return true;
-        if (Py.TextOf(value) is not { } text) return false;
-        var digits = text.Trim(Whitespace.Characters);
-        var named = digits.TrimStart('+', '-').ToLowerInvariant() switch { "inf" or "infinity" => double.PositiveInfinity, "nan" => double.NaN, _ => 0 };
-        if (named != 0)
-        {
-            number = digits.StartsWith('-') ? -named : named;
-            return true;
-        }
-        return double.TryParse(digits.Replace("_", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out number);
-    }
-
-    private static double ToFloat(object? value, Rendering r)
-    {
-        if (value is Undefined undefined) throw undefined.Error();
-        if (TryFloat(value, out var number)) return number;
-        throw new Fault(Py.TextOf(value) is not null ? $"could not convert string to float: {Py.Repr(value, r)}" : $"float() argument must be a string or a real number, not '{Py.TypeName(value)}'");
-    }
-
-    /// <summary>Rounds half to even, as Python does; a whole number stays whole.</summary>
-    private static object Round(object? value, long precision, string method, Rendering r)
-    {
-        if (method is not ("common" or "ceil" or "floor")) throw new Fault("method must be common, ceil or floor");
-        if (value is Undefined undefined) throw undefined.Error();
-        if (!Arithmetic.IsNumber(value)) throw new Fault($"type {Py.TypeName(value)} doesn't define __round__ method");
-        if (Math.Abs(precision) > 300) throw new Fault("the precision is out of range");
-        var number = Arithmetic.Float(value!);
-        if (method != "common")
-        {
-            var scale = Math.Pow(10, precision);
-            return (method == "ceil" ? Math.Ceiling(number * scale) : Math.Floor(number * scale)) / scale;
-        }
-        if (value is not double && precision >= 0) return Arithmetic.Normalize(Arithmetic.Whole(value!));
-        if (value is not double) return Arithmetic.Normalize(new BigInteger(Math.Round(number / Math.Pow(10, -precision), MidpointRounding.ToEven) * Math.Pow(10, -precision)));
-        if (!double.IsFinite(number) || precision > 22) return number;
-        if (precision < 0) return Math.Round(number / Math.Pow(10, -precision), MidpointRounding.ToEven) * Math.Pow(10, -precision);
-        return double.Parse(number.ToString("F" + precision, CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
     }
 }

@@ -1,7 +1,8 @@
 namespace LlmTune.Tokenization.Templates;
 
 /// <summary><c>{% for target in items if filter recursive %}body{% else %}otherwise{% endfor %}</c></summary>
-internal sealed record For(Target Target, Expression Items, Expression? Filter, bool Recursive, Block Body, Block? Otherwise, int Line) : Statement(Line)
+internal sealed record For(Target Target, Expression Items, Expression? Filter, bool Recursive, Block Body, Block? Otherwise, int Line)
+    : Statement(Line)
 {
     public override Flow Execute(Rendering r)
     {

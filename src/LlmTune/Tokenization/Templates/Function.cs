@@ -31,17 +31,17 @@ internal sealed class Function(string name, string[] parameters, int required, F
         foreach (var (key, value) in arguments.Named)
         {
             var at = Array.IndexOf(parameters, key, 0, _fixed);
-            if (at < 0 && parameters.Length > 0 && parameters[^1].StartsWith("**", StringComparison.Ordinal)) (others ??= new PyDict()).Set(key, value);
+            if (at < 0 && parameters is [.., ['*', '*', ..]]) (others ??= new PyDict()).Set(key, value);
             else if (at < 0) throw new Fault($"{Name}() got an unexpected keyword argument '{key}'");
             else if (at < given) throw new Fault($"{Name}() got multiple values for argument '{key}'");
             else bound[at] = value;
         }
         for (var i = _fixed; i < parameters.Length; i++)
         {
-            bound[i] = parameters[i].StartsWith("**", StringComparison.Ordinal) ? others ?? new PyDict()
+            bound[i] = parameters[i] is ['*', '*', ..] ? others ?? new PyDict()
                 : given > _fixed ? arguments.Positional[Math.Max(0, _fixed - leading.Length)..] : Array.Empty<object?>();
         }
-        if (given > _fixed && (_fixed == parameters.Length || parameters[_fixed].StartsWith("**", StringComparison.Ordinal)))
+        if (given > _fixed && (_fixed == parameters.Length || parameters[_fixed] is ['*', '*', ..]))
             throw new Fault($"{Name}() takes {(_fixed == 1 ? "1 argument" : $"at most {_fixed} arguments")} ({given} given)");
         for (var i = 0; i < required; i++)
         {
@@ -61,7 +61,7 @@ internal static class BoundArguments
     public static bool Flag(this object?[] a, int i, bool otherwise = false) => ReferenceEquals(a[i], Function.Missing) ? otherwise : Py.Truth(a[i]);
 
     public static long Integer(this object?[] a, int i, long otherwise) =>
-        ReferenceEquals(a[i], Function.Missing) ? otherwise : Arithmetic.Index(a[i], $"'{Py.TypeName(a[i])}' object cannot be interpreted as an integer");
+        a.Has(i) ? Arithmetic.Index(a[i], $"'{Py.TypeName(a[i])}' object cannot be interpreted as an integer") : otherwise;
 
     /// <summary>Text; anything else is an error.</summary>
     public static string Text(this object?[] a, int i) =>

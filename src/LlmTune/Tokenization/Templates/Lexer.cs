@@ -107,7 +107,7 @@ internal sealed class Lexer
 
     private string? ReadComment()
     {
-        var end = _source.IndexOf("#}", _position, StringComparison.Ordinal);
+        var end = Find("#}", _position);
         if (end < 0) return "Missing end of comment tag";
         var sign = end > _position ? _source[end - 1] : ' ';
         EndTag(end + 2, strips: sign == '-', trims: sign != '+');
@@ -127,7 +127,7 @@ internal sealed class Lexer
 
     private string? ReadRaw(int start)
     {
-        for (var tag = _source.IndexOf("{%", start, StringComparison.Ordinal); tag >= 0; tag = _source.IndexOf("{%", tag + 1, StringComparison.Ordinal))
+        for (var tag = Find("{%", start); tag >= 0; tag = Find("{%", tag + 1))
         {
             var sign = tag + 2 < _source.Length ? _source[tag + 2] : ' ';
             var at = SkipSpace(tag + (sign is '-' or '+' ? 3 : 2));
@@ -193,7 +193,7 @@ internal sealed class Lexer
             return null;
         }
         var symbol = Array.Find(Operators, o => Stands(o, _position));
-        if (symbol is null) return $"unexpected char {Py.Quote(_source.Substring(_position, char.IsSurrogatePair(_source, _position) ? 2 : 1))} at {CodePoints.Index(_source, _position)}";
+        if (symbol is null) return Unexpected();
         if (symbol is "(" or "[" or "{") closers.Push(symbol switch { "(" => ')', "[" => ']', _ => '}' });
         if (symbol is ")" or "]" or "}")
         {
@@ -211,8 +211,8 @@ internal sealed class Lexer
         while (at < _source.Length && Rune.TryGetRuneAt(_source, at, out var rune))
         {
             var inside = rune.Value == '_' || Rune.IsLetterOrDigit(rune)
-                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.LetterNumber
-                    or UnicodeCategory.ConnectorPunctuation;
+                || Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
+                        or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation;
             if (!inside) break;
             at += rune.Utf16SequenceLength;
         }
@@ -223,7 +223,7 @@ internal sealed class Lexer
     {
         var end = _position + 1;
         while (end < _source.Length && _source[end] != quote) end += _source[end] == '\\' ? 2 : 1;
-        if (end >= _source.Length) return $"unexpected char {Py.Quote(quote.ToString())} at {CodePoints.Index(_source, _position)}";
+        if (end >= _source.Length) return Unexpected();
         var (text, problem) = StringLiteral.Unescape(_source.AsSpan(_position + 1, end - _position - 1));
         if (problem is not null) return problem;
         Add(TokenKind.String, text);
@@ -235,7 +235,8 @@ internal sealed class Lexer
     private string? ReadNumber()
     {
         var start = _position;
-        var radix = start + 1 < _source.Length && _source[start] == '0' ? char.ToLowerInvariant(_source[start + 1]) switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 10 } : 10;
+        var letter = start + 1 < _source.Length && _source[start] == '0' ? char.ToLowerInvariant(_source[start + 1]) : ' ';
+        var radix = letter switch { 'x' => 16, 'o' => 8, 'b' => 2, _ => 10 };
         if (radix != 10 && DigitsEnd(start + 2, radix) is var end && end > start + 2)
         {
             var value = BigInteger.Zero;
@@ -249,7 +250,8 @@ internal sealed class Lexer
         var isFloat = false;
         if (start == 0 || _source[start - 1] != '.')
         {
-            if (end + 1 < _source.Length && _source[end] == '.' && char.IsAsciiDigit(_source[end + 1])) (end, isFloat) = (DigitsEnd(end + 1, 10), true);
+            if (end + 1 < _source.Length && _source[end] == '.' && char.IsAsciiDigit(_source[end + 1]))
+                (end, isFloat) = (DigitsEnd(end + 1, 10), true);
             if (end < _source.Length && _source[end] is 'e' or 'E')
             {
                 var exponent = end + 1 < _source.Length && _source[end + 1] is '+' or '-' ? end + 2 : end + 1;
@@ -259,8 +261,10 @@ internal sealed class Lexer
         var literal = _source[start..end].Replace("_", "", StringComparison.Ordinal);
         if (literal.Length > 4300) return "Exceeds the limit (4300 digits) for integer string conversion";
         if (isFloat) return AddNumber(TokenKind.Float, double.Parse(literal, CultureInfo.InvariantCulture), end);
-        if (literal.Length > 1 && literal[0] == '0' && literal.AsSpan().Trim('0').Length > 0) end = start + literal.Length - literal.TrimStart('0').Length;
-        return AddNumber(TokenKind.Integer, Arithmetic.Normalize(BigInteger.Parse(_source[start..end].Replace("_", "", StringComparison.Ordinal), CultureInfo.InvariantCulture)), end);
+        // A zero is a number of its own: 01 is 0, and 1 after it a mistake.
+        var zeros = literal.Length - literal.TrimStart('0').Length;
+        if (zeros > 0 && zeros < literal.Length) (literal, end) = ("0", start + zeros);
+        return AddNumber(TokenKind.Integer, Arithmetic.Normalize(BigInteger.Parse(literal, CultureInfo.InvariantCulture)), end);
     }
 
     private string? AddNumber(TokenKind kind, object value, int end)
@@ -281,6 +285,14 @@ internal sealed class Lexer
     {
         while (at < _source.Length && Whitespace.Contains(_source[at])) at++;
         return at;
+    }
+
+    private int Find(string text, int from) => _source.IndexOf(text, from, StringComparison.Ordinal);
+
+    private string Unexpected()
+    {
+        var character = _source.Substring(_position, char.IsSurrogatePair(_source, _position) ? 2 : 1);
+        return $"unexpected char {Py.Quote(character)} at {CodePoints.Index(_source, _position)}";
     }
 
     private bool Stands(string text, int at) => at <= _source.Length && _source.AsSpan(at).StartsWith(text, StringComparison.Ordinal);

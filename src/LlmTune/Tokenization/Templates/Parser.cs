@@ -5,7 +5,7 @@ namespace LlmTune.Tokenization.Templates;
 /// <summary>Tokens to a tree, by Jinja's grammar and with its error messages. Statements are here, expressions in the other part.</summary>
 internal sealed partial class Parser(List<Token> tokens, string name)
 {
-    /// <summary>Macro bodies around the place, each with the names that it reads: varargs, kwargs and caller exist only where they are read.</summary>
+    /// <summary>Macro bodies around the place with the names that each reads: varargs, kwargs and caller exist only where they are read.</summary>
     private readonly Stack<HashSet<string>> _macros = new();
     private readonly HashSet<string> _blocks = [];
     private readonly List<string> _openTags = [];
@@ -144,10 +144,10 @@ internal sealed partial class Parser(List<Token> tokens, string name)
         var target = ParseTarget(end: "in");
         ExpectName("in");
         var items = ParseTuple(conditions: false, end: "recursive");
-        var filter = TryName("if") ? ParseExpression() : null;
-        var recursive = TryName("recursive");
         var conditional = _conditional;
         _conditional = false;
+        var filter = TryName("if") ? ParseExpression() : null;
+        var recursive = TryName("recursive");
         _loops++;
         var body = ParseTagBody("endfor", "else");
         _loops--;

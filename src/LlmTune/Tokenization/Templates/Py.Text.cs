@@ -119,8 +119,9 @@ internal static partial class Py
         quoted.Append(quote);
     }
 
-    /// <summary>str.isprintable of one character: no separators but the space, no controls, formats, surrogates, private or unassigned ones.</summary>
-    public static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
+    /// <summary>str.isprintable: no separators but the space, no controls, formats, surrogates, private or unassigned characters.</summary>
+    public static bool IsPrintable(Rune rune) => rune.Value == ' ' || Rune.GetUnicodeCategory(rune) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format
         or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator
         or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator);
 }

@@ -31,6 +31,9 @@ internal static partial class Py
         _ => true,
     };
 
+    /// <exception cref="Fault">The value is undefined.</exception>
+    public static object? Defined(object? value) => value is Undefined undefined ? throw undefined.Error() : value;
+
     /// <summary>The text of a string or markup, null for anything else.</summary>
     public static string? TextOf(object? value) => value as string ?? (value as SafeText)?.Text;
 
@@ -122,9 +125,9 @@ internal static partial class Py
     {
         if (TextOf(container) is { } text)
         {
-            if (item is Undefined undefined) throw new Fault("'in <string>' requires string as left operand, not Undefined");
             r.ChargeText(text.Length);
-            return text.Contains(TextOf(item) ?? throw new Fault($"'in <string>' requires string as left operand, not {TypeName(item)}"), StringComparison.Ordinal);
+            var part = TextOf(item) ?? throw new Fault($"'in <string>' requires string as left operand, not {TypeName(item)}");
+            return text.Contains(part, StringComparison.Ordinal);
         }
         if (container is PyDict or PyView { IsKeys: true })
         {
@@ -140,7 +143,8 @@ internal static partial class Py
         return false;
     }
 
-    public static bool IsIterable(object? value) => value is string or SafeText or List<object?> or PyTuple or PyDict or PyRange or PyIterator or PyView or Undefined or Loop;
+    public static bool IsIterable(object? value) =>
+        value is string or SafeText or List<object?> or PyTuple or PyDict or PyRange or PyIterator or PyView or Undefined;
 
     public static IEnumerable<object?> Iterate(object? value, Rendering r)
     {

@@ -63,11 +63,13 @@ internal sealed class PyDict(int capacity = 4) : IEnumerable<KeyValuePair<object
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    public static bool IsHashable(object? key) => key is not (List<object?> or PyDict) && (key is not PyTuple tuple || tuple.Items.All(i => i is not PyTuple && IsHashable(i)));
+    public static bool IsHashable(object? key) => key is not (List<object?> or PyDict)
+        && (key is not PyTuple tuple || Array.TrueForAll(tuple.Items, i => i is not (List<object?> or PyDict or PyTuple)));
 
     private static void CheckHashable(object? key)
     {
-        if (!IsHashable(key)) throw new Fault(key is PyTuple ? "a tuple as a key holds only text and numbers" : $"unhashable type: '{Py.TypeName(key)}'");
+        if (!IsHashable(key))
+            throw new Fault(key is PyTuple ? "a tuple as a key holds only text and numbers" : $"unhashable type: '{Py.TypeName(key)}'");
     }
 
     private int Find(object? key)

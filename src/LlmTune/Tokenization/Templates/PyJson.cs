@@ -56,7 +56,10 @@ internal static class PyJson
             {
                 case null: text.Append("null"); break;
                 case bool flag: text.Append(flag ? "true" : "false"); break;
-                case double number: text.Append(double.IsFinite(number) ? Arithmetic.FloatText(number) : double.IsNaN(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity"); break;
+                case double.PositiveInfinity: text.Append("Infinity"); break;
+                case double.NegativeInfinity: text.Append("-Infinity"); break;
+                case double.NaN: text.Append("NaN"); break;
+                case double number: text.Append(Arithmetic.FloatText(number)); break;
                 case long or BigInteger: text.Append(Py.Scalar(value)); break;
                 case string or SafeText: AppendText(Py.TextOf(value)!); break;
                 case List<object?> list: AppendList(list, level); break;

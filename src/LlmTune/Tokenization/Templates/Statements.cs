@@ -196,7 +196,8 @@ internal sealed record AttributeTarget(string Variable, string Name) : Target
 {
     public override void Assign(Rendering r, object? value)
     {
-        if (!r.Frame.TryGet(Variable, out var found) || found is not Namespace space) throw new Fault("cannot assign attribute on non-namespace object");
+        if (!r.Frame.TryGet(Variable, out var found) || found is not Namespace space)
+            throw new Fault("cannot assign attribute on non-namespace object");
         space.Set(Name, value);
     }
 }

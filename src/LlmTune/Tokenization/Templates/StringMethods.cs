@@ -1,5 +1,5 @@
+using System.Buffers;
 using System.Collections.Frozen;
-using System.Globalization;
 using System.Text;
 
 namespace LlmTune.Tokenization.Templates;
@@ -30,16 +30,16 @@ internal static class StringMethods
         Add("split", ["sep", "maxsplit"], 0, (s, a, r) => Charged(TextSplit.Split(s, a.TextOrNone(1), a.Integer(2, -1)), r));
         Add("rsplit", ["sep", "maxsplit"], 0, (s, a, r) => Charged(TextSplit.SplitFromEnd(s, a.TextOrNone(1), a.Integer(2, -1)), r));
         Add("splitlines", ["keepends"], 0, (s, a, r) => Charged(Whitespace.Lines(s, a.Flag(1)), r));
-        Add("partition", ["sep"], 1, (s, a, _) => TextSplit.Partition(s, a.Text(1), s.IndexOf(a.Text(1), StringComparison.Ordinal), [s, "", ""]));
-        Add("rpartition", ["sep"], 1, (s, a, _) => TextSplit.Partition(s, a.Text(1), s.LastIndexOf(a.Text(1), StringComparison.Ordinal), ["", "", s]));
+        Add("partition", ["sep"], 1, (s, a, _) => TextSplit.Partition(s, a.Text(1)));
+        Add("rpartition", ["sep"], 1, (s, a, _) => TextSplit.PartitionFromEnd(s, a.Text(1)));
         Add("join", ["items"], 1, (s, a, r) => Join(s, a, r));
         Add("replace", ["old", "new", "count"], 2, (s, a, r) => Replace(s, Inserted(a, 1), Inserted(a, 2), a.Integer(3, -1), r));
-        Add("startswith", ["prefix", "start", "end"], 1, (s, a, _) => Py.Box(Affix("startswith", s, a, (window, affix) => window.StartsWith(affix, StringComparison.Ordinal))));
-        Add("endswith", ["suffix", "start", "end"], 1, (s, a, _) => Py.Box(Affix("endswith", s, a, (window, affix) => window.EndsWith(affix, StringComparison.Ordinal))));
+        Add("startswith", ["prefix", "start", "end"], 1, (s, a, _) => Affix("startswith", s, a, (w, affix) => w.StartsWith(affix, StringComparison.Ordinal)));
+        Add("endswith", ["suffix", "start", "end"], 1, (s, a, _) => Affix("endswith", s, a, (w, affix) => w.EndsWith(affix, StringComparison.Ordinal)));
         Add("find", ["sub", "start", "end"], 1, (s, a, _) => Find(s, a, last: false));
         Add("rfind", ["sub", "start", "end"], 1, (s, a, _) => Find(s, a, last: true));
-        Add("index", ["sub", "start", "end"], 1, (s, a, _) => Find(s, a, last: false) is var at and >= 0 ? at : throw new Fault("substring not found"));
-        Add("rindex", ["sub", "start", "end"], 1, (s, a, _) => Find(s, a, last: true) is var at and >= 0 ? at : throw new Fault("substring not found"));
+        Add("index", ["sub", "start", "end"], 1, (s, a, _) => Found(Find(s, a, last: false)));
+        Add("rindex", ["sub", "start", "end"], 1, (s, a, _) => Found(Find(s, a, last: true)));
         Add("count", ["sub", "start", "end"], 1, (s, a, _) => Count(s, a));
         Add("center", ["width", "fillchar"], 1, (s, a, r) => Pad(s, a, r, (missing, width) => missing / 2 + (missing & width & 1)));
         Add("ljust", ["width", "fillchar"], 1, (s, a, r) => Pad(s, a, r, (_, _) => 0));
@@ -47,7 +47,8 @@ internal static class StringMethods
         Add("zfill", ["width"], 1, (s, a, r) => ZeroFill(s, a.Integer(1, 0), r));
         Add("expandtabs", ["tabsize"], 0, (s, a, r) => ExpandTabs(s, a.Integer(1, 8), r));
         Add("format", ["*args", "**kwargs"], 0, (s, a, r) => StringFormat.Apply(s, (object?[])a[1]!, (PyDict)a[2]!, r));
-        Add("format_map", ["mapping"], 1, (s, a, r) => StringFormat.Apply(s, [], a[1] as PyDict ?? throw new Fault("format_map() takes a mapping"), r));
+        Add("format_map", ["mapping"], 1,
+            (s, a, r) => StringFormat.Apply(s, [], a[1] as PyDict ?? throw new Fault("format_map() takes a mapping"), r));
         Predicate("isalpha", s => All(s, Rune.IsLetter));
         Predicate("isalnum", s => All(s, c => Rune.IsLetter(c) || Casing.IsNumeric(c)));
         Predicate("isascii", s => s.All(char.IsAscii));
@@ -58,7 +59,7 @@ internal static class StringMethods
         Predicate("isprintable", s => s.EnumerateRunes().All(Py.IsPrintable));
         Predicate("islower", Casing.IsLower);
         Predicate("isupper", Casing.IsUpper);
-        Predicate("istitle", s => Casing.Title(s) == s && s.EnumerateRunes().Any(c => Rune.IsUpper(c) || Rune.GetUnicodeCategory(c) == UnicodeCategory.TitlecaseLetter));
+        Predicate("istitle", Casing.IsTitle);
         Predicate("isidentifier", s => s.Length > 0 && !char.IsDigit(s[0]) && All(s, c => c.Value == '_' || Rune.IsLetterOrDigit(c)));
         return table.ToFrozenDictionary();
     }
@@ -66,16 +67,18 @@ internal static class StringMethods
     /// <summary>str.strip, with the set of characters or white space.</summary>
     public static string Strip(string text, string? characters, bool start, bool end)
     {
-        if (characters is null) return start ? end ? text.Trim(Whitespace.Characters) : text.TrimStart(Whitespace.Characters) : text.TrimEnd(Whitespace.Characters);
+        if (characters is null && !end) return text.TrimStart(Whitespace.Characters);
+        if (characters is null) return start ? text.Trim(Whitespace.Characters) : text.TrimEnd(Whitespace.Characters);
         var (from, to) = (0, text.Length);
         var set = characters.EnumerateRunes().ToHashSet();
         while (start && from < to && Rune.TryGetRuneAt(text, from, out var rune) && set.Contains(rune)) from += rune.Utf16SequenceLength;
-        while (end && to > from && Rune.DecodeLastFromUtf16(text.AsSpan(from, to - from), out var rune, out var units) == System.Buffers.OperationStatus.Done && set.Contains(rune))
+        while (end && to > from && Rune.DecodeLastFromUtf16(text.AsSpan(from, to - from), out var rune, out var units) == OperationStatus.Done
+            && set.Contains(rune))
             to -= units;
         return text[from..to];
     }
 
-    /// <summary>str.replace: <paramref name="count"/> times at most, all for −1. An empty <paramref name="old"/> stands before every character and at the end.</summary>
+    /// <summary>str.replace, <paramref name="count"/> times at most, all for −1. An empty <paramref name="old"/> stands around every character.</summary>
     public static string Replace(string text, string old, string @new, long count, Rendering r)
     {
         if (count == 0) return text;
@@ -83,7 +86,7 @@ internal static class StringMethods
         if (count < 0 && @new.Length <= old.Length) return text.Replace(old, @new, StringComparison.Ordinal);
         var result = new StringBuilder();
         var start = 0;
-        for (var at = text.IndexOf(old, StringComparison.Ordinal); at >= 0 && count != 0; at = text.IndexOf(old, start, StringComparison.Ordinal), count--)
+        for (; count != 0 && text.IndexOf(old, start, StringComparison.Ordinal) is var at and >= 0; count--)
         {
             r.ChargeText(@new.Length);
             r.CheckLength(result.Length);
@@ -148,23 +151,28 @@ internal static class StringMethods
     {
         if (!a.Has(2) && !a.Has(3)) return (text, 0, false);
         var count = CodePoints.Count(text);
-        long Bound(int i, long absent) => !a.Has(i) || a[i] is null ? absent : a.Integer(i, 0) is var bound && bound < 0 ? Math.Max(0, bound + count) : Math.Min(bound, count + 1L);
+        long Bound(int i, long absent)
+        {
+            if (!a.Has(i) || a[i] is null) return absent;
+            var bound = a.Integer(i, 0);
+            return bound < 0 ? Math.Max(0, bound + count) : Math.Min(bound, count + 1L);
+        }
         var (start, end) = (Bound(2, 0), Math.Min(Bound(3, count), count));
         if (start > end) return ("", 0, true);
         var (from, to) = (CodePoints.Unit(text, start), CodePoints.Unit(text, end));
         return (text[from..to], from, false);
     }
 
-    private static bool Affix(string method, string text, object?[] a, Func<string, string, bool> holds)
+    private static object Affix(string method, string text, object?[] a, Func<string, string, bool> holds)
     {
         var (window, _, empty) = Window(text, a);
         if (a[1] is PyTuple several)
         {
-            return several.Items.Any(i => holds(window, Py.TextOf(i) ?? throw new Fault($"tuple for {method} must only contain str, not {Py.TypeName(i)}")));
+            string Part(object? item) => Py.TextOf(item) ?? throw new Fault($"tuple for {method} must only contain str, not {Py.TypeName(item)}");
+            return Py.Box(Array.Exists(several.Items, i => holds(window, Part(i))));
         }
-        if (a[1] is Undefined undefined) throw undefined.Error();
-        var affix = Py.TextOf(a[1]) ?? throw new Fault($"{method} first arg must be str or a tuple of str, not {Py.TypeName(a[1])}");
-        return !empty && holds(window, affix);
+        var affix = Py.TextOf(Py.Defined(a[1])) ?? throw new Fault($"{method} first arg must be str or a tuple of str, not {Py.TypeName(a[1])}");
+        return Py.Box(!empty && holds(window, affix));
     }
 
     private static long Find(string text, object?[] a, bool last)
@@ -174,6 +182,8 @@ internal static class StringMethods
         var at = last ? window.LastIndexOf(a.Text(1), StringComparison.Ordinal) : window.IndexOf(a.Text(1), StringComparison.Ordinal);
         return at < 0 ? -1 : CodePoints.Index(text, start + at);
     }
+
+    private static long Found(long at) => at >= 0 ? at : throw new Fault("substring not found");
 
     private static long Count(string text, object?[] a)
     {
@@ -191,7 +201,8 @@ internal static class StringMethods
         if (missing <= 0) return text;
         r.ChargeText(Math.Min(missing, int.MaxValue) * fill.Length);
         var before = left(missing, width);
-        return new StringBuilder().Insert(0, fill, (int)before).Append(text).Insert(text.Length + (int)before * fill.Length, fill, (int)(missing - before)).ToString();
+        var padded = new StringBuilder(text).Insert(0, fill, (int)before);
+        return padded.Insert(padded.Length, fill, (int)(missing - before)).ToString();
     }
 
     private static string ZeroFill(string text, long width, Rendering r)

@@ -48,7 +48,8 @@ internal static class Tests
         return table.ToFrozenDictionary();
     }
 
-    private static string? Named(object? value) => PyDict.IsHashable(value) ? Py.TextOf(value) : throw new Fault($"unhashable type: '{Py.TypeName(value)}'");
+    private static string? Named(object? value) =>
+        PyDict.IsHashable(value) ? Py.TextOf(value) : throw new Fault($"unhashable type: '{Py.TypeName(value)}'");
 
     private static double Rest(object? value, object? divisor, Rendering r)
     {

@@ -3,7 +3,7 @@ namespace LlmTune.Tokenization.Templates;
 /// <summary>str.split and its relatives.</summary>
 internal static class TextSplit
 {
-    /// <summary>At every separator, or at runs of white space (<paramref name="separator"/> null), <paramref name="most"/> times at most; all for −1.</summary>
+    /// <summary>At every separator, or at runs of white space (where it is null), <paramref name="most"/> times at most; all for −1.</summary>
     public static List<object?> Split(string text, string? separator, long most)
     {
         if (most < 0) most = long.MaxValue;
@@ -11,7 +11,7 @@ internal static class TextSplit
         if (separator.Length == 0) throw new Fault("empty separator");
         var pieces = new List<object?>();
         var start = 0;
-        for (var at = text.IndexOf(separator, StringComparison.Ordinal); at >= 0 && pieces.Count < most; at = text.IndexOf(separator, start, StringComparison.Ordinal))
+        while (pieces.Count < most && text.IndexOf(separator, start, StringComparison.Ordinal) is var at and >= 0)
         {
             pieces.Add(text[start..at]);
             start = at + separator.Length;
@@ -38,11 +38,18 @@ internal static class TextSplit
         return pieces;
     }
 
-    /// <summary>Before, separator, after; or what stands for a text without it.</summary>
-    public static PyTuple Partition(string text, string separator, int at, object?[] without)
+    /// <summary>Before, separator, after, at the first one; the text and nothing else where there is none.</summary>
+    public static PyTuple Partition(string text, string separator) =>
+        Parts(text, separator, text.IndexOf(separator, StringComparison.Ordinal)) ?? new PyTuple([text, "", ""]);
+
+    /// <summary>As <see cref="Partition"/>, at the last one.</summary>
+    public static PyTuple PartitionFromEnd(string text, string separator) =>
+        Parts(text, separator, text.LastIndexOf(separator, StringComparison.Ordinal)) ?? new PyTuple(["", "", text]);
+
+    private static PyTuple? Parts(string text, string separator, int at)
     {
         if (separator.Length == 0) throw new Fault("empty separator");
-        return new PyTuple(at < 0 ? without : [text[..at], separator, text[(at + separator.Length)..]]);
+        return at < 0 ? null : new PyTuple([text[..at], separator, text[(at + separator.Length)..]]);
     }
 
     private static List<object?> SplitAtSpace(string text, long most)

@@ -18,7 +18,11 @@ internal sealed class Undefined
 
     public static Undefined Because(string hint, string? name = null) => new(null, name, false, hint);
 
-    public static Undefined Unsafe(object? owner, string name) => Because($"access to attribute '{name}' of '{Py.TypeName(owner)}' object is unsafe.", name);
+    public static Undefined Unsafe(object? owner, string name) =>
+        Because($"access to attribute '{name}' of '{Py.TypeName(owner)}' object is unsafe.", name);
+
+    /// <summary>What is wrong with using a value that is undefined; for any other value the problem that is given.</summary>
+    public static Fault ErrorOr(object? value, string problem) => value is Undefined undefined ? undefined.Error() : new Fault(problem);
 
     public Fault Error() => new(_hint ?? (!_owned ? $"{Py.Quote((string)_name!)} is undefined"
         : _name is string name ? $"{Py.Quote(Py.ObjectName(_owner))} has no attribute {Py.Quote(name)}"

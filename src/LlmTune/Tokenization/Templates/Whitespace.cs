@@ -29,7 +29,7 @@ internal static class Whitespace
                 lines.Add(text[start..]);
                 break;
             }
-            var next = start + length + (text[start + length] == '\r' && start + length + 1 < text.Length && text[start + length + 1] == '\n' ? 2 : 1);
+            var next = start + length + (text.AsSpan(start + length) is ['\r', '\n', ..] ? 2 : 1);
             lines.Add(keepEnds ? text[start..next] : text.Substring(start, length));
             start = next;
         }
