@@ -80,10 +80,10 @@ internal static class PrintfFormat
                 return (spec with { Zero = false, Precision = -1, Type = 's' }).Apply(character, r);
             case 'd' or 'i' or 'u' or 'x' or 'X' or 'o':
                 if (!Arithmetic.IsNumber(value) || (value is double && type is 'x' or 'X' or 'o'))
-                    {
-                        var needed = type is 'x' or 'X' or 'o' ? "an integer" : "a real number";
-                        throw new Fault($"%{type} format: {needed} is required, not {Py.TypeName(value)}");
-                    }
+                {
+                    var needed = type is 'x' or 'X' or 'o' ? "an integer" : "a real number";
+                    throw new Fault($"%{type} format: {needed} is required, not {Py.TypeName(value)}");
+                }
                 var whole = value is double d ? new BigInteger(Math.Truncate(d)) : Arithmetic.Whole(value!);
                 var sign = whole.Sign < 0 ? 1 : 0;
                 if (spec.Precision > Py.Scalar(whole).Length - sign)
