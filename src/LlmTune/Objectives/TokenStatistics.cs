@@ -11,7 +11,7 @@ namespace LlmTune.Objectives;
 public sealed class TokenStatistics(Decoder model, int? chunk = null)
 {
     private readonly int _chunk = chunk ?? (int)Math.Clamp(
-        (model.Device.type == DeviceType.CPU ? 256L << 20 : 1L << 30) / (4L * model.Spec.Vocabulary), 128, 8192);
+        (model.Device.type == DeviceType.CPU ? 128L << 20 : 1L << 30) / (4L * model.Spec.Vocabulary), 128, 8192);
 
     /// <summary>log p(target | tokens before it), float32 (S), without gradients.</summary>
     /// <param name="hidden">(T, D) before the last norm.</param>
