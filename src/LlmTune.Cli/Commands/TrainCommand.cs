@@ -38,11 +38,12 @@ internal static class TrainCommand
             session.Log.Information("Held-out loss {Before:F4} before, {After:F4} after", before, after);
         if (result.Interrupted)
         {
-            session.Log.Warning("Interrupted after step {Step}; the adapter as it was then is in {Adapter}", result.Steps, result.Folder.Adapter);
+            session.Log.Warning("Interrupted after step {Step}; what it had learnt until then is in {Folder}", result.Steps, result.Folder.Path);
             return Failures.Interrupted;
         }
         session.Log.Information("Wrote {Folder}", result.Folder.Path);
-        session.Log.Information("Next: llmtune merge {Folder} --output {Folder}-merged", result.Folder.Path, Path.TrimEndingDirectorySeparator(result.Folder.Path));
+        if (config.Adapter is null) session.Log.Information("Next: llmtune eval {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT", result.Folder.Path, result.Folder.Path);
+        else session.Log.Information("Next: llmtune merge {Folder} --output {Folder}-merged", result.Folder.Path, Path.TrimEndingDirectorySeparator(result.Folder.Path));
         return 0;
     }
 
