@@ -40,7 +40,7 @@ public static class Finetune
         var tensors = adapters?.Tensors.Select(tensor => tensor.Tensor) ?? model.Tensors.Where(tensor => tensor.Trainable);
         var trainable = tensors.Sum(tensor => tensor.Value.numel());
         log.Information("{Method}: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
-            adapters is null ? $"Full fine-tuning of {config.Model.Trainable}" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers",
+            adapters is null ? $"Training {config.Model.Trainable} of the model" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers",
             trainable, 100.0 * trainable / folder.Spec.Parameters);
 
         var recomputed = plan.Memory(trainable).Recomputed;
@@ -80,7 +80,7 @@ public static class Finetune
             if (cancel.IsCancellationRequested) return (step - 1, true);
             var epochBefore = batches.State.Epoch;
             var next = batches.Next();
-            var rate = training.LearningRate!.Value * Rate(training.LrSchedulerType, step - 1, warmup, total);
+            var rate = training.LearningRate!.Value * Schedule.Factor(training.LrSchedulerType, step - 1, warmup, total);
             var result = trainer.Step(next.Micro, rate);
             skipped = result.Taken ? 0 : skipped + 1;
             if (!result.Taken) log.Warning("step {Step}: loss {Loss}, gradient norm {Norm}: not finite, the step is skipped", step, result.Loss, result.GradientNorm);
@@ -128,15 +128,6 @@ public static class Finetune
         }
         return (total, false);
     }
-
-    private static double Rate(LrSchedulerType type, int step, int warmup, int total) => type switch
-    {
-        LrSchedulerType.Constant => Schedule.Constant(step),
-        LrSchedulerType.ConstantWithWarmup => Schedule.ConstantWithWarmup(step, warmup),
-        LrSchedulerType.Linear => Schedule.Linear(step, warmup, total),
-        LrSchedulerType.Cosine => Schedule.Cosine(step, warmup, total),
-        _ => throw new UnreachableException($"{type}"),
-    };
 
     /// <summary>Writes what was trained, with all that it needs to be used.</summary>
     private static void Save(RunFolder run, RunPlan plan, Decoder model, AdapterSet? adapters)
