@@ -9,6 +9,7 @@ internal static class Verbs
     public static IReadOnlyList<Command> All() =>
     [
         InitCommand.Create(),
+        InitModelCommand.Create(),
         TrainCommand.Create(),
         MergeCommand.Create(),
         EvalCommand.Create(),

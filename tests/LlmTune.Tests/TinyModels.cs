@@ -11,25 +11,20 @@ public static class TinyModels
     /// <summary>Names of the families, as rows of a theory.</summary>
     public static IEnumerable<TheoryDataRow<string>> Families => FamilyTable.All.Select(family => new TheoryDataRow<string>(family.ModelType));
 
+    /// <summary>The config.json of one.</summary>
+    public static string Config(string family, int layers = 3) => $$"""
+        {
+          "model_type": "{{family}}", "vocab_size": {{Vocabulary}}, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": {{layers}},
+          "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "max_position_embeddings": 64, "rms_norm_eps": 1e-6,
+          "hidden_act": "silu", "tie_word_embeddings": {{(family == "qwen2" ? "true" : "false")}}, "eos_token_id": 2
+        }
+        """;
+
     public static ModelSpec Spec(string family, int layers = 3)
     {
-        var folder = Directory.CreateTempSubdirectory("llmtune-tiny-");
-        try
-        {
-            var file = Path.Combine(folder.FullName, "config.json");
-            File.WriteAllText(file, $$"""
-                {
-                  "model_type": "{{family}}", "vocab_size": {{Vocabulary}}, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": {{layers}},
-                  "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "max_position_embeddings": 64, "rms_norm_eps": 1e-6,
-                  "hidden_act": "silu", "tie_word_embeddings": {{(family == "qwen2" ? "true" : "false")}}, "eos_token_id": 2
-                }
-                """);
-            return FamilyTable.Read(ConfigJson.Read(file));
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["config.json"], Config(family, layers));
+        return FamilyTable.Read(ConfigJson.Read(folder["config.json"]));
     }
 
     public static Decoder Make(string family, Func<string, bool>? trainable = null, int layers = 3, long seed = 7) =>

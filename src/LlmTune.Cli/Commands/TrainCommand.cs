@@ -15,20 +15,23 @@ internal static class TrainCommand
         var config = new Argument<string>("run.yaml") { Description = "run file, see configs/ and llmtune init" };
         var overrides = new Argument<string[]>("settings") { Description = "settings to change: adapter.r=4 learning_rate=1e-5", Arity = ArgumentArity.ZeroOrMore };
         var force = new Option<bool>("--force") { Description = "replace a run that is in the output folder" };
+        var dry = new Option<bool>("--dry-run") { Description = "show parameters, data, steps and memory; write nothing" };
         var command = new Verb("train", "fine-tune a model as a run file says",
             "train configs/lora.yaml",
-            "train run.yaml learning_rate=1e-4 adapter.r=8 max_steps=20")
+            "train run.yaml learning_rate=1e-4 adapter.r=8 max_steps=20",
+            "train configs/full.yaml --dry-run")
         {
-            config, overrides, force,
+            config, overrides, dry, force,
         };
-        command.SetAction(args => Run(args.GetValue(config)!, args.GetValue(overrides) ?? [], args.GetValue(force), args.Session()));
+        command.SetAction(args => Run(args.GetValue(config)!, args.GetValue(overrides) ?? [], args.GetValue(dry), args.GetValue(force), args.Session()));
         return command;
     }
 
-    private static int Run(string file, string[] overrides, bool force, Session session)
+    private static int Run(string file, string[] overrides, bool dry, bool force, Session session)
     {
         var config = RunConfig.Load(file, overrides);
         Libtorch.Load();
+        if (dry) return DryRun.Show(config, force, session);
         session.Interrupt.Expect("writing what has been learnt after this step");
         FinetuneResult result;
         using (var view = new ProgressView(session, loggingSteps: 1))
@@ -38,11 +41,12 @@ internal static class TrainCommand
             session.Log.Information("Held-out loss {Before:F4} before, {After:F4} after", before, after);
         if (result.Interrupted)
         {
-            session.Log.Warning("Interrupted after step {Step}; the adapter as it was then is in {Adapter}", result.Steps, result.Folder.Adapter);
+            session.Log.Warning("Interrupted after step {Step}; what it had learnt until then is in {Folder}", result.Steps, result.Folder.Path);
             return Failures.Interrupted;
         }
         session.Log.Information("Wrote {Folder}", result.Folder.Path);
-        session.Log.Information("Next: llmtune merge {Folder} --output {Folder}-merged", result.Folder.Path, Path.TrimEndingDirectorySeparator(result.Folder.Path));
+        if (config.Adapter is null) session.Log.Information("Next: llmtune eval {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT", result.Folder.Path, result.Folder.Path);
+        else session.Log.Information("Next: llmtune merge {Folder} --output {Folder}-merged", result.Folder.Path, Path.TrimEndingDirectorySeparator(result.Folder.Path));
         return 0;
     }
 

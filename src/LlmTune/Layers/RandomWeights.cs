@@ -8,6 +8,12 @@ namespace LlmTune.Layers;
 public sealed class RandomWeights(Device device, ScalarType type, Func<string, bool> trainable, long seed, double standardDeviation = 0.02)
     : WeightSource(device, type, trainable)
 {
+    /// <summary>Numbers that are drawn at a time: what a tensor needs in float32 beside itself.</summary>
+    private const long Chunk = 1 << 24;
+
+    /// <summary>One tensor, on the device in the type of this source.</summary>
+    public Tensor Draw(string name, params long[] shape) => Fetch([(name, shape)], writable: true);
+
     protected override Tensor Fetch(IReadOnlyList<(string Name, long[] Shape)> parts, bool writable)
     {
         using var scope = NewDisposeScope();
@@ -15,11 +21,27 @@ public sealed class RandomWeights(Device device, ScalarType type, Func<string, b
         long row = 0;
         foreach (var (name, shape) in parts)
         {
-            var place = whole.narrow(0, row, shape[0]);
-            if (shape.Length > 1) place.copy_(randn(shape, generator: Seeds.Generator(seed, name)).mul_(standardDeviation));
-            else place.fill_(name.EndsWith("bias", StringComparison.Ordinal) ? 0 : 1);
+            Fill(whole.narrow(0, row, shape[0]), name);
             row += shape[0];
         }
         return whole.MoveToOuterDisposeScope();
+    }
+
+    private void Fill(Tensor place, string name)
+    {
+        if (place.dim() == 1)
+        {
+            place.fill_(name.EndsWith("bias", StringComparison.Ordinal) ? 0 : 1);
+            return;
+        }
+        using var generator = Seeds.Generator(seed, name);
+        var (rows, columns) = (place.shape[0], place.shape[1]);
+        var step = Math.Max(1, Chunk / columns);
+        for (long row = 0; row < rows; row += step)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(step, rows - row);
+            place.narrow(0, row, count).copy_(randn([count, columns], generator: generator).mul_(standardDeviation));
+        }
     }
 }

@@ -9,7 +9,8 @@ namespace LlmTune.Models;
 /// </summary>
 public sealed class Decoder : IDisposable
 {
-    private const string Body = "model", HeadName = "lm_head";
+    public const string HeadName = "lm_head";
+    private const string Body = "model";
 
     public Decoder(ModelSpec spec, WeightSource source)
     {
@@ -17,12 +18,21 @@ public sealed class Decoder : IDisposable
         Device = source.Device;
         Type = source.Type;
         Embedding = new Embedding(source, $"{Body}.embed_tokens", spec.Vocabulary, spec.Width);
-        Blocks = [.. spec.Blocks.Select((block, index) => new Block(source, $"{Body}.layers.{index}", block, index, spec.Width))];
+        Blocks = [.. spec.Blocks.Select((block, index) => new Block(source, BlockName(index), block, index, spec.Width))];
         Norm = new RmsNorm(source, $"{Body}.norm", spec.Width, spec.NormEpsilon);
         Head = spec.TiedHead
             ? new Projection(HeadName, new DenseWeight(Embedding.Weight), isHead: true)
             : Projection.Head(source, HeadName, spec.Width, spec.Vocabulary);
     }
+
+    /// <summary>Name of the embedding's matrix.</summary>
+    public const string EmbeddingWeight = $"{Body}.embed_tokens.weight";
+
+    /// <summary>Name of the matrix that the head multiplies with.</summary>
+    public static string HeadWeight(ModelSpec spec) => spec.TiedHead ? EmbeddingWeight : $"{HeadName}.weight";
+
+    /// <summary>What the names of a block's tensors begin with.</summary>
+    public static string BlockName(int index) => $"{Body}.layers.{index}";
 
     public ModelSpec Spec { get; }
 

@@ -8,6 +8,9 @@ public sealed record ModelConfig
     [Key("path"), Path(Maybe = true), Doc("model folder, or a hub id in the local Hugging Face cache")]
     public required string Path { get; init; }
 
+    [Key("init"), Doc("random takes the shape from config.json and draws the weights: pretraining")]
+    public ModelInit Init { get; init; } = ModelInit.Weights;
+
     [Key("dtype"), Doc("auto is bfloat16 on a GPU that has it, else float32")]
     public ModelDtype Dtype { get; init; } = ModelDtype.Auto;
 
@@ -17,6 +20,17 @@ public sealed record ModelConfig
     [Key("chat_template"), Path(Maybe = true)]
     [Doc("a file, a name among the model's templates, or the text itself", Default = "the model's", Example = "template.jinja")]
     public string? ChatTemplate { get; init; }
+
+    [Key("trainable"), Form(typeof(TrainablePartsForm))]
+    [Doc("without an adapter: all, { last_layers: 4 }, or a list of name patterns like [lm_head, layers.23]; the rest stays as it is")]
+    public TrainableParts Trainable { get; init; } = TrainableParts.All;
+}
+
+/// <summary>Where the first weights come from.</summary>
+public enum ModelInit
+{
+    [Key("weights")] Weights,
+    [Key("random")] Random,
 }
 
 /// <summary>In which type the weights are held.</summary>

@@ -1,3 +1,5 @@
+using LlmTune.Layers;
+
 namespace LlmTune.Models;
 
 /// <summary>A model in Hugging Face's form: config.json, safetensors, tokenizer files.</summary>
@@ -42,6 +44,14 @@ public sealed class ModelFolder
     /// </summary>
     public static ScalarType DefaultType(Device device) =>
         device.type == DeviceType.CUDA ? ScalarType.BFloat16 : ScalarType.Float32;
+
+    /// <summary>Builds the model with random weights: only config.json is read.</summary>
+    /// <param name="trainable">Which tensors receive gradients, by their names in a folder.</param>
+    public Decoder Draw(Device device, ScalarType type, long seed, Func<string, bool>? trainable = null)
+    {
+        using var _ = no_grad();
+        return new Decoder(Spec, new RandomWeights(device, type, trainable ?? (_ => false), seed, Spec.InitializerRange));
+    }
 
     /// <summary>Builds the model on its device.</summary>
     /// <param name="trainable">Which tensors receive gradients, by their names in the folder.</param>

@@ -10,8 +10,11 @@ namespace LlmTune.Objectives;
 /// <param name="chunk">Rows of logits that exist at a time; null: as many as a fixed room holds.</param>
 public sealed class TokenStatistics(Decoder model, int? chunk = null)
 {
-    private readonly int _chunk = chunk ?? (int)Math.Clamp(
-        (model.Device.type == DeviceType.CPU ? 128L << 20 : 1L << 30) / (4L * model.Spec.Vocabulary), 128, 8192);
+    private readonly int _chunk = chunk ?? ChunkRows(model.Device, model.Spec.Vocabulary);
+
+    /// <summary>Rows of logits that exist at a time, unless said otherwise.</summary>
+    public static int ChunkRows(Device device, int vocabulary) =>
+        (int)Math.Clamp((device.type == DeviceType.CPU ? 128L << 20 : 1L << 30) / (4L * vocabulary), 128, 8192);
 
     /// <summary>log p(target | tokens before it), float32 (S), without gradients.</summary>
     /// <param name="hidden">(T, D) before the last norm.</param>

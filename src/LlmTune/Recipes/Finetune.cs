@@ -6,8 +6,8 @@ using LlmTune.Data;
 using LlmTune.Evaluation;
 using LlmTune.Io;
 using LlmTune.Models;
-using LlmTune.Native;
 using LlmTune.Tokenization;
+using LlmTune.Native;
 using LlmTune.Training;
 using Serilog;
 
@@ -31,50 +31,33 @@ public static class Finetune
     /// <param name="force">Replaces a run that is in the output folder.</param>
     /// <param name="onStep">Hears after every step that is logged.</param>
     /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
-    /// <param name="cancel">Stops after the step that is running; the adapter is written all the same.</param>
+    /// <param name="cancel">Stops after the step that is running; what it has learnt is written all the same.</param>
     public static FinetuneResult Run(
         RunConfig config, bool force, ILogger log, Action<StepMetrics>? onStep = null, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
         var training = config.Training;
-        if (config.Adapter is not LoraConfig lora)
-            throw new RequestException("a run without an adapter section trains the whole model, which is not built yet; add adapter: { type: lora }");
-        if (RunFolder.Is(training.OutputDir) && !force)
-            throw new RequestException($"{training.OutputDir} holds a run already; name another training.output_dir, or say --force to replace it");
+        RunFolder.RequireFree(training.OutputDir, force, config.Model.Path);
+        using var plan = RunPlan.Make(config, log, onProgress, cancel);
+        var (folder, device, type, corpus, total) = (plan.Folder, plan.Device, plan.Type, plan.Corpus, plan.Steps);
 
-        var device = Devices.Of(config.Device);
-        var type = Devices.TypeOf(config.Model.Dtype, device);
-        var folder = ModelFolder.Open(config.Model.Path);
-        var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
-        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
-        log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}",
-            folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, type);
+        using var model = plan.LoadModel();
+        using var adapters = plan.Adapt(model);
+        var tensors = adapters?.Tensors.Select(tensor => tensor.Tensor) ?? model.Tensors.Where(tensor => tensor.Trainable);
+        var trainable = tensors.Sum(tensor => tensor.Value.numel());
+        log.Information("{Method}: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
+            adapters is null ? $"Training {config.Model.Trainable} of the model" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers",
+            trainable, 100.0 * trainable / folder.Spec.Parameters);
 
-        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress), log, cancel);
-        log.Information("{Table}", corpus.Report.Table().TrimEnd());
-        if (config.Data.Eval is not null && corpus.Eval.Length == 0)
-            throw new RequestException(
-                $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
+        foreach (var finding in Audit(plan, model))
+            log.Warning("{Check}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
 
-        using var model = folder.Load(device, type);
-        using var adapters = AdapterSet.Create(LoraPlan.From(lora), model.Linears, training.Seed, device);
-        adapters.Activate(model.Linears);
-        var trainable = adapters.Tensors.Sum(tensor => tensor.Tensor.Value.numel());
-        log.Information("LoRA r {Rank}, alpha {Alpha} on {Count} layers: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
-            lora.Rank, lora.Alpha, adapters.Adapters.Count(), trainable, 100.0 * trainable / folder.Spec.Parameters);
-
-        foreach (var finding in Audit(tokenizer, corpus, model, folder))
-            log.Warning("{Level}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
-
-        var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
-        var batches = new Batches(corpus, shape, training.DataSeed);
-        var total = training.MaxSteps > 0 ? training.MaxSteps : batches.Steps(training.NumTrainEpochs);
-        var tokens = (long)shape.RowsPerBatch * corpus.MaxLength;
-        var recomputed = MemoryPlan.Recomputed(folder.Spec, training.GradientCheckpointing.Blocks, tokens, type, FreeMemory(device));
+        var recomputed = plan.Memory(trainable).Recomputed;
         log.Information("{Steps:N0} steps of {Rows} rows of up to {Length:N0} tokens, {Fill:P0} filled{Recomputed}",
-            total, shape.RowsPerStep, corpus.MaxLength, batches.Plan.Fill, recomputed > 0 ? $"; {recomputed} of {folder.Spec.Blocks.Count} blocks are recomputed in the backward pass" : "");
+            total, plan.Shape.RowsPerStep, corpus.MaxLength, plan.Batches.Plan.Fill,
+            recomputed > 0 ? $"; {recomputed} of {folder.Spec.Blocks.Count} blocks are recomputed in the backward pass" : "");
 
-        var optimizer = new AdamW(
-            FlatParameters.Group(adapters.Tensors.Select(tensor => tensor.Tensor), training.WeightDecay),
+        using var optimizer = new AdamW(
+            FlatParameters.Group(tensors, training.WeightDecay),
             training.AdamBeta1, training.AdamBeta2, training.AdamEpsilon);
         var trainer = new Trainer(model, optimizer, training.MaxGradNorm, recomputed, training.Seed);
         var run = RunFolder.Create(training.OutputDir, force, config, Facts(folder, device, type, corpus, trainable, total));
@@ -82,13 +65,10 @@ public static class Finetune
 
         var evaluation = new HeldOutRun(model, corpus, training.PerDeviceEvalBatchSize, metrics, log);
         var first = evaluation.Run(0, 0, cancel);
-        var (steps, interrupted) = Loop(config, trainer, batches, total, evaluation, metrics, log, onStep, cancel);
+        var (steps, interrupted) = Loop(config, trainer, plan.Batches, total, evaluation, metrics, log, onStep, cancel);
         var last = steps == 0 ? first : evaluation.Last;
 
-        AdapterFolder.Write(run.Adapter, adapters, [.. model.Linears], Path.GetFullPath(folder.Path));
-        ModelFiles.CopyTokenizer(tokenizer.Folder, run.Adapter);
-        if (template is not null && config.Model.ChatTemplate is not null)
-            AtomicFile.WriteText(Path.Combine(run.Adapter, "chat_template.jinja"), template.Source);
+        Save(run, plan, model, adapters);
         AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, steps, total, first, last));
         return new FinetuneResult(run, steps, first, last, interrupted);
     }
@@ -106,7 +86,7 @@ public static class Finetune
         {
             if (cancel.IsCancellationRequested) return (step - 1, true);
             var next = batches.Next();
-            var rate = training.LearningRate!.Value * Rate(training.LrSchedulerType, step - 1, warmup, total);
+            var rate = training.LearningRate!.Value * Schedule.Factor(training.LrSchedulerType, step - 1, warmup, total);
             var result = trainer.Step(next.Micro, rate);
             skipped = result.Taken ? 0 : skipped + 1;
             if (!result.Taken) log.Warning("step {Step}: loss {Loss}, gradient norm {Norm}: not finite, the step is skipped", step, result.Loss, result.GradientNorm);
@@ -157,44 +137,42 @@ public static class Finetune
     }
 
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
-    private static IEnumerable<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, Decoder model, ModelFolder folder)
+    private static IEnumerable<AuditFinding> Audit(RunPlan plan, Decoder model)
     {
+        var (corpus, tokenizer) = (plan.Corpus, plan.Tokenizer);
         var rows = corpus.Training.SelectMany((documents, source) => documents.Take(AuditedRows).Select(document =>
         {
             var (ids, trained) = (corpus[document].Ids, corpus[document].Trained);
             var isText = TextFormats.Contains(corpus.Report.Sources[source].Format);
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
         })).ToList();
-        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
+        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(plan.Folder.GenerationEndTokens).Distinct().ToArray();
         using var _ = no_grad();
         float[] Row(int id) => [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
         return TokenAudit.Check(tokenizer, rows, stops, padId: null, new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable));
     }
 
-    private static double Rate(LrSchedulerType type, int step, int warmup, int total) => type switch
+    /// <summary>Writes what was trained, with all that it needs to be used.</summary>
+    private static void Save(RunFolder run, RunPlan plan, Decoder model, AdapterSet? adapters)
     {
-        LrSchedulerType.Constant => Schedule.Constant(step),
-        LrSchedulerType.ConstantWithWarmup => Schedule.ConstantWithWarmup(step, warmup),
-        LrSchedulerType.Linear => Schedule.Linear(step, warmup, total),
-        LrSchedulerType.Cosine => Schedule.Cosine(step, warmup, total),
-        _ => throw new UnreachableException($"{type}"),
-    };
+        if (adapters is null)
+        {
+            AtomicFolder.Write(run.Model, replace: false, staged =>
+            {
+                ModelWriter.Write(staged, model, plan.Folder.Path, plan.Tokenizer.Folder);
+                WriteTemplate(staged);
+            });
+            return;
+        }
+        AdapterFolder.Write(run.Adapter, adapters, [.. model.Linears], Path.GetFullPath(plan.Folder.Path));
+        ModelFiles.CopyTokenizer(plan.Tokenizer.Folder, run.Adapter);
+        WriteTemplate(run.Adapter);
 
-    private static CorpusSettings CorpusSettings(RunConfig config, ModelFolder folder, Codec codec, IProgress<DataProgress>? onProgress) => new()
-    {
-        Codec = codec,
-        Progress = onProgress,
-        ModelLength = folder.Spec.MaxPositions,
-        Seed = config.Training.DataSeed,
-        RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
-    };
-
-    private static long FreeMemory(Device device)
-    {
-        var machine = Machine.Examine();
-        if (device.type != DeviceType.CUDA) return machine.FreeMemory;
-        var index = Math.Max(0, device.index);
-        return index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30;
+        void WriteTemplate(string folder)
+        {
+            if (plan is { Template: { } template, Config.Model.ChatTemplate: not null })
+                AtomicFile.WriteText(Path.Combine(folder, "chat_template.jinja"), template.Source);
+        }
     }
 
     private static JsonObject Facts(ModelFolder folder, Device device, ScalarType type, Corpus corpus, long trainable, int steps) => new()

@@ -15,24 +15,33 @@ public static class ModelCards
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
         Line($"---");
         Line($"base_model: {folder.Name}");
-        Line($"library_name: peft");
-        Line($"tags: [llmtune, lora]");
+        var lora = config.Adapter as LoraConfig;
+        Line($"library_name: {(lora is null ? "transformers" : "peft")}");
+        Line($"tags: [llmtune, {Tag(config)}]");
         Line($"---");
         Line($"");
         Line($"# {Path.GetFileName(Path.TrimEndingDirectorySeparator(config.Training.OutputDir))}");
         Line($"");
-        Line($"LoRA on `{folder.Name}` ({folder.Spec.Family}, {folder.Spec.Parameters:N0} parameters), {steps} of {total} steps.");
+        Line($"{Method(config)} `{folder.Name}` ({folder.Spec.Family}, {folder.Spec.Parameters:N0} parameters), {steps} of {total} steps.");
         if (before is { } first && after is { } last)
             Line($"Held-out loss {first:F4} before, {last:F4} after; perplexity {Math.Exp(first):F3} before, {Math.Exp(last):F3} after.");
         Line($"");
-        if (config.Adapter is LoraConfig lora)
-            Line($"r {lora.Rank}, alpha {lora.Alpha}, dropout {lora.Dropout}, targets {lora.TargetModules}; learning rate {config.Training.LearningRate}.");
+        if (lora is null) Line($"Learning rate {config.Training.LearningRate}; trained: {config.Model.Trainable}.");
+        else Line($"r {lora.Rank}, alpha {lora.Alpha}, dropout {lora.Dropout}, targets {lora.TargetModules}; learning rate {config.Training.LearningRate}.");
         Line($"");
         Line($"```");
         text.Append(corpus.Report.Table());
         Line($"```");
         Line($"");
-        Line($"`adapter/` is a PEFT folder. `llmtune merge` makes a model folder of it, `llmtune eval` measures it; `run.yaml` has every setting.");
+        Line($"{(lora is null
+            ? "`model/` is a model folder that Transformers loads."
+            : "`adapter/` is a PEFT folder. `llmtune merge` makes a model folder of it,")} `llmtune eval` measures it; `run.yaml` has every setting.");
         return text.ToString();
     }
+
+    private static string Tag(RunConfig config) =>
+        config.Adapter is not null ? "lora" : config.Model.Init == ModelInit.Random ? "pretrained" : "full-fine-tuning";
+
+    private static string Method(RunConfig config) =>
+        config.Adapter is not null ? "LoRA on" : config.Model.Init == ModelInit.Random ? "Pretraining of the shape of" : "Full fine-tuning of";
 }

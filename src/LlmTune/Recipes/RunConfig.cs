@@ -49,6 +49,13 @@ public sealed partial record RunConfig : ISettingRules
 
     public IEnumerable<(string Setting, string Problem)> Broken()
     {
+        if (Adapter is not null && Model.Trainable != TrainableParts.All)
+            yield return ("model.trainable", "has no effect beside an adapter, which alone is trained; leave one of the two out");
+        if (Adapter is not null && Model.Init == ModelInit.Random)
+            yield return ("model.init", "is random, but an adapter needs a base that can be loaded again; leave the adapter section out");
+        if (Adapter is null && Model.Dtype == ModelDtype.Float16)
+            yield return ("model.dtype", "must be bfloat16 or float32 where the model itself is trained: gradients in float16 vanish");
+
         const string Problem = "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out";
         if (Data.Eval is not null) yield break;
         if (Training.EvalStrategy is EvalStrategy.Steps or EvalStrategy.Epoch) yield return ("training.eval_strategy", Problem);

@@ -33,14 +33,28 @@ public sealed class RunFolder
 
     public static RunFolder Open(string path) => new(path);
 
-    /// <summary>Begins a run's folder: it must not hold another one.</summary>
-    /// <param name="force">Replaces what a run has left there.</param>
-    public static RunFolder Create(string path, bool force, RunConfig config, JsonObject facts)
+    /// <summary>Refuses, before anything is loaded, a folder that a run cannot be written to.</summary>
+    /// <param name="force">Whether a run that is there may be replaced.</param>
+    /// <param name="model">The model that the run reads, which must not be replaced with it.</param>
+    public static void RequireFree(string path, bool force, string model)
     {
         if (Is(path) && !force)
             throw new RequestException($"{path} holds a run already; name another training.output_dir, or say --force to replace it");
         if (!Is(path) && Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
             throw new RequestException($"{path} is not empty and holds no run; name another training.output_dir");
+        var (output, read) = (Ended(path), Ended(model));
+        if (Directory.Exists(model) && read.StartsWith(output, StringComparison.Ordinal))
+            throw new RequestException($"training.output_dir {path} is or holds the model {model}, which is read from; name another folder");
+
+        static string Ended(string folder) =>
+            System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder)) + System.IO.Path.DirectorySeparatorChar;
+    }
+
+    /// <summary>Begins a run's folder: it must not hold another one.</summary>
+    /// <param name="force">Replaces what a run has left there.</param>
+    public static RunFolder Create(string path, bool force, RunConfig config, JsonObject facts)
+    {
+        RequireFree(path, force, config.Model.Path);
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
         Directory.CreateDirectory(path);
         var folder = new RunFolder(path);

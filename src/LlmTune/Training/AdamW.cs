@@ -6,7 +6,7 @@ namespace LlmTune.Training;
 /// AdamW (arXiv:1711.05101 algorithm 2, as torch.optim.AdamW has it): p ← p − lr·λ·p, then p ← p − lr · m̂ / (√v̂ + ε) with
 /// m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ). State is float32, one fused operation a group.
 /// </summary>
-public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, double beta2, double epsilon)
+public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, double beta2, double epsilon) : IDisposable
 {
     public IReadOnlyList<FlatParameters> Groups { get; } = groups;
 
@@ -51,5 +51,10 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
     {
         using var _ = no_grad();
         foreach (var group in Groups) group.Gradients.zero_();
+    }
+
+    public void Dispose()
+    {
+        foreach (var group in Groups) group.Dispose();
     }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace LlmTune.Training;
 
 /// <summary>
@@ -6,6 +8,16 @@ namespace LlmTune.Training;
 /// </summary>
 public static class Schedule
 {
+    /// <summary>The factor of a schedule by its name in run files.</summary>
+    public static double Factor(LrSchedulerType type, int step, int warmup, int total) => type switch
+    {
+        LrSchedulerType.Constant => Constant(step),
+        LrSchedulerType.ConstantWithWarmup => ConstantWithWarmup(step, warmup),
+        LrSchedulerType.Linear => Linear(step, warmup, total),
+        LrSchedulerType.Cosine => Cosine(step, warmup, total),
+        _ => throw new UnreachableException($"{type}"),
+    };
+
     /// <summary>Always the base rate.</summary>
     public static double Constant(int step) => 1;
 

@@ -20,7 +20,7 @@ public class ConfigFileTests
     private const string Everything = """
         version: 1
         device: cuda:1
-        model: { path: Qwen/Qwen2.5-0.5B, dtype: bfloat16, tokenizer: other/tokenizer, chat_template: "{% for m in messages %}\n{{ m }}" }
+        model: { path: Qwen/Qwen2.5-0.5B, init: weights, dtype: bfloat16, trainable: all, tokenizer: other/tokenizer, chat_template: "{% for m in messages %}\n{{ m }}" }
         adapter:
           type: lora
           r: 8

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LlmTune.Data;
 using LlmTune.Data.Formats;
+using LlmTune.Tests.Training;
 using LlmTune.Tokenization;
 
 namespace LlmTune.Tests.Data;
@@ -32,8 +33,11 @@ public class TrlGoldenTests
             case "sft-data-refused":
                 Assert.All(@case.GetProperty("results").EnumerateArray(), result => Refused(result.GetProperty("try").GetString()!));
                 break;
+            case var curve when @case.TryGetProperty("prepared", out _) && @case.TryGetProperty("micro", out _) && curve!.StartsWith("sft-", StringComparison.Ordinal):
+                using (var golden = new GoldenCase(Area, folder)) SftCurves.Replay(golden);
+                return;   // has counted itself
             case var other:
-                Golden.Skip(Area, $"{other}, which is not about the data of supervised fine-tuning");
+                Golden.Skip(Area, $"{other}, which is not about supervised fine-tuning");
                 break;
         }
         Golden.Ran(Area);

@@ -1,0 +1,48 @@
+using System.Globalization;
+using LlmTune.Cli.Terminal;
+using LlmTune.Recipes;
+using Serilog.Core;
+
+namespace LlmTune.Cli.Commands;
+
+/// <summary><c>llmtune train --dry-run</c>: what a run would do, as a table; no weight is read and nothing is written.</summary>
+internal static class DryRun
+{
+    public static int Show(RunConfig config, bool force, Session session)
+    {
+        RunFolder.RequireFree(config.Training.OutputDir, force, config.Model.Path);
+        using var plan = RunPlan.Make(config with { Data = config.Data with { Cache = false } }, Logger.None, cancel: session.Interrupt.Token);
+        session.Screen.Output.Write(Text(plan));
+        return 0;
+    }
+
+    internal static string Text(RunPlan plan)
+    {
+        var spec = plan.Folder.Spec;
+        var trainable = plan.CountTrainable();
+        var memory = plan.Memory(trainable);
+        var epoch = plan.Batches.Plan;
+        var documents = plan.Corpus.Training.Sum(list => list.Length);
+        (string Name, FormattableString Value)[] rows =
+        [
+            ("parameters", $"{spec.Parameters:N0} ({spec.Family}, {spec.Blocks.Count} layers)"),
+            ("trainable", $"{trainable:N0} ({100.0 * trainable / spec.Parameters:F2} %)"),
+            ("examples", $"{documents:N0}, {plan.Corpus.Eval.Length:N0} more held out"),
+            ("tokens an epoch", $"{epoch.Tokens:N0}"),
+            ("rows an epoch", $"{epoch.Rows:N0} of up to {plan.Corpus.MaxLength:N0} tokens, {100 * epoch.Fill:F1} % filled"),
+            ("steps", $"{plan.Steps:N0} of {plan.Shape.RowsPerStep:N0} rows"),
+            ("device", $"{plan.Device}, {plan.Type.ToString().ToLowerInvariant()}"),
+            ("memory, about", $"{Bytes(memory.Total)}"),
+            ("  weights", $"{Bytes(memory.Weights)}"),
+            ("  gradients, optimizer", $"{Bytes(memory.Training)}"),
+            ("  activations kept", $"{Bytes(memory.Activations)}, {memory.Recomputed} of {spec.Blocks.Count} layers computed again"),
+            ("  chunk of the head", $"{Bytes(memory.Head)}"),
+        ];
+        var width = rows.Max(row => row.Name.Length) + 2;
+        return string.Concat(rows.Select(row => $"{row.Name.PadRight(width)}{row.Value.ToString(CultureInfo.InvariantCulture)}\n"));
+    }
+
+    private static string Bytes(long bytes) => bytes < 1_000_000_000
+        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB")
+        : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F1} GB");
+}

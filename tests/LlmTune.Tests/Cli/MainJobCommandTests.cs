@@ -1,0 +1,70 @@
+using System.Text.Json;
+
+namespace LlmTune.Tests.Cli;
+
+/// <summary>The main job as it is typed: train, merge, eval, generate.</summary>
+public sealed class MainJobCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public void Train_merge_eval_and_generate_follow_one_another()
+    {
+        File.WriteAllLines(_folder["rows.jsonl"], Enumerable.Range(0, 30).Select(i => $$"""{"prompt": "Tom has {{i % 3}} balls. How many?", "completion": " {{i % 3}}."}"""));
+        File.WriteAllText(_folder["run.yaml"], $$"""
+            model: { path: {{RealModels.Stories}} }
+            adapter: { type: lora }
+            data: { sources: [{ path: rows.jsonl }], eval: { count: 5 }, max_length: 64 }
+            training: { output_dir: run, max_steps: 3, learning_rate: 1e-3 }
+            """);
+        var (code, output, error) = AppTests.Run("train", _folder["run.yaml"], "adapter.r=4");
+        Assert.True(code == 0, error);
+        Assert.Equal("", output);
+        Assert.Contains("step 3/3 | loss ", error, StringComparison.Ordinal);
+        Assert.EndsWith($"Wrote {_folder["run"]}\nNext: llmtune merge {_folder["run"]} --output {_folder["run"]}-merged\n", error, StringComparison.Ordinal);
+
+        (code, _, error) = AppTests.Run("train", _folder["run.yaml"]);
+        Assert.Equal(2, code);
+        Assert.Equal($"error: {_folder["run"]} holds a run already; name another training.output_dir, or say --force to replace it\n", error);
+
+        (code, _, error) = AppTests.Run("merge", _folder["run"], "--output", _folder["merged"]);
+        Assert.True(code == 0, error);
+        Assert.Contains("the same likeliest token at 100.00 % of 256 positions", error, StringComparison.Ordinal);
+
+        (code, output, error) = AppTests.Run(
+            "eval", RealModels.Stories, _folder["run"], _folder["merged"], "--data", _folder["rows.jsonl"], "--limit", "10", "--answers", "2", "--stop", ".", "-o", _folder["evaluation.json"]);
+        Assert.True(code == 0, error);
+        Assert.Contains("perplexity", output, StringComparison.Ordinal);
+        Assert.Contains("exact match", output, StringComparison.Ordinal);
+        using var evaluation = JsonDocument.Parse(File.ReadAllText(_folder["evaluation.json"]));
+        var losses = evaluation.RootElement.GetProperty("models").EnumerateArray().Select(model => model.GetProperty("all").GetProperty("loss").GetDouble()).ToArray();
+        Assert.True(losses[1] < losses[0]);
+        Close.Assert(losses[1], losses[2], "run and merged");
+
+        (code, output, error) = AppTests.Run("generate", _folder["merged"], "--prompt", "Once upon a time", "--max-new-tokens", "8");
+        Assert.True(code == 0, error);
+        Assert.StartsWith("Once upon a time", output, StringComparison.Ordinal);
+    }
+
+    /// <summary>The same text as transformers' greedy search, token for token (golden case generate/stories has the ids).</summary>
+    [Fact]
+    public void Generate_writes_what_the_library_writes()
+    {
+        var (_, output, _) = AppTests.Run("generate", RealModels.Stories, "--prompt", "Once upon a time", "-n", "22");
+        Assert.Equal("Once upon a time, there was a little girl named Lily. She loved to play outside in the p", output.TrimEnd('\n')[..88]);
+    }
+
+    [Theory]
+    [InlineData("generate . --prompt x --top-p 0", "error: --top-p must be above 0 and at most 1, got 0\n")]
+    [InlineData("generate . --prompt x --temperature -1", "error: --temperature must be at least 0, got -1\n")]
+    [InlineData("generate . --prompt x --system y", "error: --system goes with --chat\n")]
+    [InlineData("eval . --data x --batch-size 0", "error: --batch-size must be at least 1, got 0\n")]
+    [InlineData("merge nowhere --output x", "error: there is no model folder nowhere\n")]
+    public void Requests_that_make_no_sense_say_what_is_expected(string arguments, string expected)
+    {
+        var (code, _, error) = AppTests.Run(arguments.Split(' '));
+        Assert.Equal((2, expected), (code, error));
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
