@@ -52,11 +52,13 @@ public static class Finetune
                 $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
 
         using var model = folder.Load(device, type);
-        using var adapters = AdapterSet.Create(LoraPlan.From(lora), model.Linears, training.Seed, device);
-        adapters.Activate(model.Linears);
+        using var adapters = lora.Path is { } path
+            ? AdapterFolder.Load(path, model.Parts, device, trainable: true)
+            : AdapterSet.Create(LoraPlan.From(lora), model.Parts, training.Seed, device);
+        adapters.Activate(model.Parts);
         var trainable = adapters.Tensors.Sum(tensor => tensor.Tensor.Value.numel());
-        log.Information("LoRA r {Rank}, alpha {Alpha} on {Count} layers: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
-            lora.Rank, lora.Alpha, adapters.Adapters.Count(), trainable, 100.0 * trainable / folder.Spec.Parameters);
+        log.Information("LoRA r {Rank}, alpha {Alpha} on {Count} layers{Copies}: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
+            adapters.Plan.Rank, adapters.Plan.Alpha, adapters.Adapters.Count(), Copies(adapters), trainable, 100.0 * trainable / folder.Spec.Parameters);
 
         var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
         var batches = new Batches(corpus, shape, training.DataSeed);
@@ -78,7 +80,7 @@ public static class Finetune
         var (steps, interrupted) = Loop(config, trainer, batches, total, evaluation, metrics, log, onStep, cancel);
         var last = steps == 0 ? first : evaluation.Last;
 
-        AdapterFolder.Write(run.Adapter, adapters, [.. model.Linears], Path.GetFullPath(folder.Path));
+        AdapterFolder.Write(run.Adapter, adapters, model.Parts, Path.GetFullPath(folder.Path));
         ModelFiles.CopyTokenizer(tokenizer.Folder, run.Adapter);
         if (template is not null && config.Model.ChatTemplate is not null)
             AtomicFile.WriteText(Path.Combine(run.Adapter, "chat_template.jinja"), template.Source);
@@ -149,6 +151,10 @@ public static class Finetune
         }
         return (total, false);
     }
+
+    private static string Copies(AdapterSet adapters) => adapters.Copies.Count == 0
+        ? ""
+        : $", and copies of {string.Join(", ", adapters.Copies.CountBy(copy => $"{copy.Modules[0][(copy.Modules[0].LastIndexOf('.') + 1)..]}.{copy.Own}").Select(c => $"{c.Value} {c.Key}"))}";
 
     private static double Rate(LrSchedulerType type, int step, int warmup, int total) => type switch
     {
