@@ -23,7 +23,7 @@ public sealed record LoraConfig : AdapterConfig, ISettingRules
 {
     private readonly double? _alpha;
 
-    [Key("path"), Path, Doc("go on from this adapter folder; all else about the adapter is as it says", Example = "out/first/adapter")]
+    [Key("path"), Path, Doc("go on from this run or adapter folder; all else about the adapter is as it says", Example = "out/first")]
     public string? Path { get; init; }
 
     [Key("r"), Doc("rank of the update; higher learns more and takes more memory")]
@@ -78,7 +78,9 @@ public sealed record LoraConfig : AdapterConfig, ISettingRules
 
     IEnumerable<(string Setting, string Problem)> ISettingRules.Broken()
     {
-        if (Path is not null && this with { Path = null } != new LoraConfig())
+        var untouched = new LoraConfig();
+        untouched = untouched with { Alpha = untouched.Alpha };   // said or not, the default is the default
+        if (Path is not null && this with { Path = null, Alpha = Alpha } != untouched)
             yield return ("path", "goes on with an adapter as it is; leave out the other settings of the adapter");
         if (LayersPattern is not null && LayersToTransform is null)
             yield return ("layers_pattern", "says where layers_to_transform finds a layer's number; set both or none");

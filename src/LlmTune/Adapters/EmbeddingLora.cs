@@ -9,7 +9,7 @@ namespace LlmTune.Adapters;
 /// </summary>
 public sealed class EmbeddingLora : Adapter
 {
-    private readonly int? _padding;
+    private readonly Scalar? _padding;
 
     /// <summary>A fresh one changes nothing: A zero, B normal.</summary>
     public EmbeddingLora(LoraTarget target, Embedding part, AdapterSource source) : base(part.Name)

@@ -13,6 +13,7 @@ public sealed class LoraAdapter : Adapter
     private readonly ModelTensor _a, _b;
     private readonly ModelTensor? _bias;
     private readonly double _dropout;
+    private readonly Scalar _scale;   // kept: an operator reads it
 
     /// <summary>A fresh one changes nothing: A uniform in ±1/√in (Kaiming with a = √5), B zero, as PEFT's init_lora_weights: true.</summary>
     public LoraAdapter(LoraTarget target, LinearPart part, LoraPlan plan, AdapterSource source) : base(part.Name)
@@ -23,6 +24,7 @@ public sealed class LoraAdapter : Adapter
         _b = source.Take(Module, "lora_B.weight", [@out, target.Rank], _ => zeros(@out, target.Rank));
         _bias = plan.LoraBias ? source.Take(Module, "lora_B.bias", [@out], _ => zeros(@out)) : null;
         Scaling = target.Scaling;
+        _scale = Scaling;
         _dropout = plan.Dropout;
     }
 
@@ -34,12 +36,12 @@ public sealed class LoraAdapter : Adapter
 
     public override Tensor Apply(Tensor x, Tensor y, DropoutSource dropout)
     {
-        if (_bias is not null) y = y.add(_bias.Value.to(y.dtype), alpha: Scaling);
+        if (_bias is not null) y = y.add(_bias.Value.to(y.dtype), alpha: _scale);
         var inner = nn.functional.linear(dropout.Apply(x, _dropout, Module), _a.Value.to(x.dtype));   // (T, r)
         return addmm(y, inner, _b.Value.to(x.dtype).t(), beta: 1, alpha: (float)Scaling);
     }
 
     public override Tensor Merge(Tensor weight) => addmm(weight, _b.Value.detach(), _a.Value.detach(), beta: 1, alpha: (float)Scaling);
 
-    public override Tensor? MergedBias => _bias is null ? null : _bias.Value.detach() * Scaling;
+    public override Tensor? MergedBias => _bias is null ? null : _bias.Value.detach() * _scale;
 }

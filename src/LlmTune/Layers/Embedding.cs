@@ -8,7 +8,8 @@ public sealed class Embedding(WeightSource source, string name, long vocabulary,
     /// <summary>(V, D).</summary>
     public ModelTensor Weight { get; } = source.Take(name + ".weight", vocabulary, width);
 
-    public int? Padding { get; } = padding;
+    /// <summary>Kept as operators take it.</summary>
+    internal Scalar? Padding { get; } = padding is { } token ? token : null;
 
     public override IEnumerable<(string Name, Tensor Value)> Own => [("weight", Weight.Value)];
 
@@ -23,10 +24,10 @@ public sealed class Embedding(WeightSource source, string name, long vocabulary,
     }
 
     /// <summary>Rows of a table (V, D) by token: (T, D), the padding token's without a gradient.</summary>
-    public static Tensor Lookup(Tensor table, Tensor ids, int? padding)
+    internal static Tensor Lookup(Tensor table, Tensor ids, Scalar? padding)
     {
         var rows = table.index_select(0, ids);
-        return padding is { } token && rows.requires_grad ? where(ids.eq(token).unsqueeze(1), rows.detach(), rows) : rows;
+        return padding is not null && rows.requires_grad ? where(ids.eq(padding).unsqueeze(1), rows.detach(), rows) : rows;
     }
 
     public void Dispose() => Weight.Dispose();

@@ -53,7 +53,7 @@ public static class Finetune
 
         using var model = folder.Load(device, type);
         using var adapters = lora.Path is { } path
-            ? AdapterFolder.Load(path, model.Parts, device, trainable: true)
+            ? AdapterFolder.Load(RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path, model.Parts, device, trainable: true)
             : AdapterSet.Create(LoraPlan.From(lora), model.Parts, training.Seed, device);
         adapters.Activate(model.Parts);
         var trainable = adapters.Tensors.Sum(tensor => tensor.Tensor.Value.numel());

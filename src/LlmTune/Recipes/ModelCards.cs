@@ -25,7 +25,9 @@ public static class ModelCards
         if (before is { } first && after is { } last)
             Line($"Held-out loss {first:F4} before, {last:F4} after; perplexity {Math.Exp(first):F3} before, {Math.Exp(last):F3} after.");
         Line($"");
-        if (config.Adapter is LoraConfig lora)
+        if (config.Adapter is LoraConfig { Path: { } path })
+            Line($"Goes on from `{path}`; learning rate {config.Training.LearningRate}.");
+        else if (config.Adapter is LoraConfig lora)
             Line($"r {lora.Rank}, alpha {lora.Alpha}, dropout {lora.Dropout}, targets {lora.TargetModules}; learning rate {config.Training.LearningRate}.");
         Line($"");
         Line($"```");
