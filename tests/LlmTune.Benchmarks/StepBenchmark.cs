@@ -37,8 +37,8 @@ internal static class StepBenchmark
             var place = torch.device(args.GetValue(device)!);
             var type = args.GetValue(dtype) == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32;
             using var decoder = ModelFolder.Open(args.GetValue(model)!).Load(place, type);
-            using var set = AdapterFolder.Load(args.GetValue(adapter)!, [.. decoder.Linears], place, trainable: true);
-            set.Activate(decoder.Linears);
+            using var set = AdapterFolder.Load(args.GetValue(adapter)!, decoder.Parts, place, trainable: true);
+            set.Activate(decoder.Parts);
             var documents = Enumerable.Repeat(Documents(args.GetValue(tokens)!), args.GetValue(repeat)).SelectMany(d => d).ToArray();
             var batches = documents.Chunk(Math.Min(args.GetValue(rows), documents.Length)).Select(TokenBatch.Of).ToArray();
             var optimizer = new AdamW(FlatParameters.Group(set.Tensors.Select(t => t.Tensor), 0), 0.9, 0.999, 1e-8);

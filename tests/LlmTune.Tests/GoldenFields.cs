@@ -47,6 +47,9 @@ public sealed class GoldenCase : IDisposable
     /// <summary>Fields that describe and need no comparison.</summary>
     public void Described(params string[] names) => _fields.ExceptWith(names);
 
+    /// <summary>Tensors that say what another library does and that are not expected of this one.</summary>
+    public void Understood(params IEnumerable<string> names) => _tensors.ExceptWith(names);
+
     /// <summary>An expected tensor, which counts as understood; a copy on the CPU.</summary>
     public Tensor Expected(string name)
     {

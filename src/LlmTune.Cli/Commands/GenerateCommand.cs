@@ -43,6 +43,7 @@ internal static class GenerateCommand
             Require("--top-p", args.GetValue(topP) is > 0 and <= 1, args.GetValue(topP), "above 0 and at most 1");
             Require("--min-p", args.GetValue(minP) is >= 0 and <= 1, args.GetValue(minP), "from 0 to 1");
             Require("--repetition-penalty", args.GetValue(penalty) > 0, args.GetValue(penalty), "above 0");
+            if (args.GetValue(system) is not null && !args.GetValue(chat)) throw new RequestException("--system goes with --chat");
             Libtorch.Load();
             var (device, type) = options.Read(args);
             var text = args.GetValue(prompt) is "-" ? Console.In.ReadToEnd() : args.GetValue(prompt)!;
@@ -58,7 +59,6 @@ internal static class GenerateCommand
                 RepetitionPenalty = args.GetValue(penalty),
                 Seed = args.GetValue(seed),
             };
-            if (args.GetValue(system) is not null && !args.GetValue(chat)) throw new RequestException("--system goes with --chat");
             var conversation = !args.GetValue(chat) ? null : new Conversation(
                 [.. args.GetValue(system) is { } first ? [new Message("system", first)] : Array.Empty<Message>(), new Message("user", text)]);
             return Run(source, text, conversation, generation, args.GetValue(stop) ?? [], device, type, args.Session());

@@ -3,64 +3,90 @@ using LlmTune.Quantization;
 
 namespace LlmTune.Adapters;
 
-/// <summary>One adapter for each adapted layer of a model. Sets are switched by <see cref="Activate"/>: none, this one, another.</summary>
+/// <summary>
+/// All that is trained beside a model: adapters of its modules, and copies of its tensors. Sets are switched by
+/// <see cref="Activate"/>: none, this one, another. The model itself is never changed.
+/// </summary>
 public sealed class AdapterSet : IDisposable
 {
-    private readonly Dictionary<string, Adapter> _adapters;
+    private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
+    private readonly List<TrainedCopy> _copies = [];
 
-    private AdapterSet(LoraPlan plan, IEnumerable<Adapter> adapters)
+    /// <param name="source">Where its tensors come from; asked in the model's order.</param>
+    public AdapterSet(LoraPlan plan, IReadOnlyList<Part> parts, AdapterSource source)
     {
         Plan = plan;
-        _adapters = adapters.ToDictionary(adapter => adapter.Module, StringComparer.Ordinal);
+        using var _ = no_grad();
+        var layout = AdapterLayout.Of(plan, parts);
+        foreach (var target in layout.Targets)
+        {
+            Adapter adapter = target.Part is Embedding embedding
+                ? new EmbeddingLora(target, embedding, source)
+                : new LoraAdapter(target, (LinearPart)target.Part, plan, source);
+            _adapters.Add(adapter.Module, adapter);
+        }
+        if (layout.TiedLora is var (input, head))
+            _adapters.Add(head.Name, new TiedHeadLora(head.Name, (EmbeddingLora)_adapters[input.Name], plan.Dropout));
+        foreach (var copy in layout.Copies)
+        {
+            var own = copy.Parts[0].Own.Single(tensor => tensor.Name == copy.Own).Value;
+            var tensor = source.Take(copy.Parts[0].Name, copy.SavedName, own.shape, _ => own.detach(), own.dtype);
+            _copies.Add(new TrainedCopy([.. copy.Parts.Select(part => part.Name)], copy.Own, tensor));
+        }
+    }
+
+    /// <summary>A fresh set that changes nothing.</summary>
+    /// <exception cref="RequestException">The plan does not fit the model.</exception>
+    public static AdapterSet Create(LoraPlan plan, IEnumerable<Part> parts, long seed, Device device)
+    {
+        var all = parts.ToList();
+        plan.RequireSavedModules(all);
+        return new AdapterSet(plan, all, new FreshAdapter(seed, device));
     }
 
     public LoraPlan Plan { get; }
 
-    /// <summary>In the model's order.</summary>
     public IEnumerable<Adapter> Adapters => _adapters.Values;
 
-    /// <summary>All tensors, with their names in a PEFT folder.</summary>
+    public IReadOnlyList<TrainedCopy> Copies => _copies;
+
+    /// <summary>All tensors that it owns, each once, with their keys in a PEFT folder.</summary>
     public IEnumerable<(string Name, ModelTensor Tensor)> Tensors =>
-        Adapters.SelectMany(adapter => adapter.Tensors.Select(tensor => ($"base_model.model.{adapter.Module}.{tensor.Names[0].Name}", tensor)));
+    [
+        .. Adapters.SelectMany(adapter => adapter.Tensors.Select(tensor => (AdapterFolder.Key(adapter.Module, tensor.Names[0].Name), tensor))),
+        .. _copies.Select(copy => (AdapterFolder.Key(copy.Modules[0], copy.Tensor.Names[0].Name), copy.Tensor)),
+    ];
 
-    /// <summary>
-    /// A fresh set that changes nothing: A uniform in ±1/√in (Kaiming with a = √5), B zero, as PEFT's init_lora_weights: true.
-    /// Each matrix has a generator of its own from the seed and the module's name.
-    /// </summary>
-    public static AdapterSet Create(LoraPlan plan, IEnumerable<LinearPart> linears, long seed, Device device) =>
-        new(plan, plan.Select(linears).Select(target =>
-        {
-            var (@in, @out) = (target.Part.Weight.In, target.Part.Weight.Out);
-            using var scope = NewDisposeScope();
-            var bound = 1 / Math.Sqrt(@in);
-            var a = rand([target.Rank, @in], generator: Seeds.Generator(seed, target.Part.Name + ".lora_A")).mul_(2 * bound).sub_(bound).to(device);
-            var b = zeros(@out, target.Rank, ScalarType.Float32, device);
-            return new LoraAdapter(target.Part.Name, a, b, target.Scaling, plan.Dropout, trainable: true);
-        }));
+    /// <summary>Everything that a PEFT folder holds; what two modules share stands under both names.</summary>
+    public IEnumerable<(string Module, string Name, Tensor Value)> Saved =>
+    [
+        .. Adapters.SelectMany(adapter => adapter.Saved.Select(tensor => (adapter.Module, tensor.Name, tensor.Value))),
+        .. _copies.SelectMany(copy => copy.Saved),
+    ];
 
-    /// <summary>A set from given matrices.</summary>
-    /// <param name="matrices">For a target: A (r, in) and B (out, r).</param>
-    public static AdapterSet Of(LoraPlan plan, IEnumerable<LoraTarget> targets, Func<LoraTarget, (Tensor A, Tensor B)> matrices, bool trainable) =>
-        new(plan, targets.Select(target =>
-        {
-            var (a, b) = matrices(target);
-            return new LoraAdapter(target.Part.Name, a, b, target.Scaling, plan.Dropout, trainable);
-        }));
-
-    /// <summary>Makes it the active set of these layers; layers without an adapter in it have none.</summary>
-    public void Activate(IEnumerable<LinearPart> linears)
+    /// <summary>Makes it the active set of these modules; what it does not name is the base's.</summary>
+    public void Activate(IEnumerable<Part> parts)
     {
-        foreach (var part in linears) part.Adapter = _adapters.GetValueOrDefault(part.Name);
+        foreach (var part in parts)
+        {
+            part.Adapter = _adapters.GetValueOrDefault(part.Name);
+            part.WeightCopy = CopyOf(part.Name, "weight");
+            part.BiasCopy = CopyOf(part.Name, "bias");
+        }
     }
 
-    /// <summary>Switches adapters off.</summary>
-    public static void Deactivate(IEnumerable<LinearPart> linears)
+    /// <summary>Switches sets off: the model is the base.</summary>
+    public static void Deactivate(IEnumerable<Part> parts)
     {
-        foreach (var part in linears) part.Adapter = null;
+        foreach (var part in parts) (part.Adapter, part.WeightCopy, part.BiasCopy) = (null, null, null);
     }
+
+    /// <summary>The copy in the place of a module's tensor.</summary>
+    private ModelTensor? CopyOf(string module, string own) => _copies.Find(copy => copy.Own == own && copy.Modules.Contains(module))?.Tensor;
 
     public void Dispose()
     {
         foreach (var adapter in Adapters) adapter.Dispose();
+        foreach (var copy in _copies) copy.Tensor.Dispose();
     }
 }

@@ -4,7 +4,10 @@ using LlmTune.Layers;
 
 namespace LlmTune.Adapters;
 
-/// <summary>Which layers get an adapter, and with what rank and scaling: PEFT's rules, for a run file and for a PEFT folder alike.</summary>
+/// <summary>
+/// Which modules get an adapter, and with what rank and scaling, and which are trained as copies: PEFT's rules, for a run file and
+/// for a PEFT folder alike.
+/// </summary>
 public sealed record LoraPlan
 {
     public required int Rank { get; init; }
@@ -26,10 +29,22 @@ public sealed record LoraPlan
     public IReadOnlyList<string> LayersPattern { get; init; } = [];
 
     /// <summary>Ranks of modules by regular expression; the first that matches wins.</summary>
-    public IReadOnlyList<(string Pattern, int Rank)> RankPattern { get; init; } = [];
+    public IReadOnlyList<(string Pattern, int Value)> RankPattern { get; init; } = [];
 
     /// <summary>Numerators of the scaling by regular expression.</summary>
-    public IReadOnlyList<(string Pattern, double Alpha)> AlphaPattern { get; init; } = [];
+    public IReadOnlyList<(string Pattern, double Value)> AlphaPattern { get; init; } = [];
+
+    /// <summary>Ends of the names of modules that are trained as copies.</summary>
+    public IReadOnlyList<string> ModulesToSave { get; init; } = [];
+
+    /// <summary>Which of the base's biases are trained as copies.</summary>
+    public BiasTraining Bias { get; init; }
+
+    /// <summary>Whether B has a bias.</summary>
+    public bool LoraBias { get; init; }
+
+    /// <summary>Whether ends that share their matrix go on sharing it when one of them is trained.</summary>
+    public bool EnsureWeightTying { get; init; }
 
     public static LoraPlan From(LoraConfig config) => new()
     {
@@ -39,28 +54,53 @@ public sealed record LoraPlan
         Targets = config.TargetModules,
         Excluded = config.ExcludeModules,
         UseRsLora = config.UseRsLora,
+        Layers = config.LayersToTransform,
+        LayersPattern = config.LayersPattern ?? [],
+        RankPattern = config.RankPattern ?? [],
+        AlphaPattern = config.AlphaPattern ?? [],
+        ModulesToSave = config.ModulesToSave ?? [],
+        Bias = config.Bias,
+        LoraBias = config.LoraBias,
+        EnsureWeightTying = config.EnsureWeightTying,
     };
 
-    /// <summary>The layers that are adapted, in the model's order.</summary>
-    /// <exception cref="RequestException">None is; the message names layers that could have been meant.</exception>
-    public IReadOnlyList<LoraTarget> Select(IEnumerable<LinearPart> linears)
+    /// <summary>
+    /// Whether a module is trained as a copy. PEFT's laxer rule: its name, or that of a module it is in, ends with an entry,
+    /// dot or not (<c>norm</c> takes <c>input_layernorm</c>).
+    /// </summary>
+    public bool Saves(Part part) => ModulesToSave.Any(entry => Saves(entry, part.Name));
+
+    /// <exception cref="RequestException">An entry of modules_to_save names nothing.</exception>
+    public void RequireSavedModules(IReadOnlyList<Part> parts)
+    {
+        var nothing = ModulesToSave.Where(entry => !parts.Any(part => Saves(entry, part.Name))).ToList();
+        if (nothing.Count > 0)
+            throw new RequestException($"modules_to_save [{string.Join(", ", nothing)}] names no module of the model; it has {ShortNames(parts)}");
+    }
+
+    /// <summary>The modules that are adapted, in the model's order.</summary>
+    /// <param name="parts">Those that may be.</param>
+    /// <exception cref="RequestException">None is; the message names modules that could have been meant.</exception>
+    public IReadOnlyList<LoraTarget> Select(IEnumerable<Part> parts)
     {
         if (Layers is not null && Targets is ModuleSelector.Pattern)
             throw new RequestException("layers_to_transform goes with a list of target_modules; a regular expression names its layers itself");
-        var all = linears.ToList();
-        var matched = all.Where(part => Targets.Matches(part.Name, part.IsHead) && (Targets.NamesExactly(part.Name) || InLayers(part.Name))).ToList();
-        var taken = matched.Where(part => Excluded?.Matches(part.Name, part.IsHead) is not true).ToList();
+        if (LayersPattern.Count > 0 && Layers is null)
+            throw new RequestException("layers_pattern says where layers_to_transform finds a layer's number; set both or none");
+        var all = parts.Where(part => part is LinearPart or Embedding).ToList();
+        var matched = all.Where(part => Targets.Matches(part) && (Targets.NamesExactly(part.Name) || InLayers(part.Name))).ToList();
+        var taken = matched.Where(part => Excluded?.Matches(part) is not true).ToList();
         if (taken.Count > 0) return [.. taken.Select(Target)];
         throw new RequestException(matched.Count == 0
-            ? $"target_modules {Targets}{(Layers is null ? "" : $" in layers {string.Join(", ", Layers)}")} names no linear layer of the model; "
-              + $"it has {string.Join(", ", all.Select(part => part.Name[(part.Name.LastIndexOf('.') + 1)..]).Distinct())}"
+            ? $"target_modules {Targets}{(Layers is null ? "" : $" in layers {string.Join(", ", Layers)}")} names no linear layer or embedding of the model; it has {ShortNames(all)}"
             : $"exclude_modules {Excluded} leaves none of the {matched.Count} layers that target_modules {Targets} names");
     }
 
-    private LoraTarget Target(LinearPart part)
+    /// <summary>Rank and scaling of a module.</summary>
+    public LoraTarget Target(Part part)
     {
-        var rank = First(RankPattern, part.Name) ?? Rank;
-        var alpha = First(AlphaPattern, part.Name) ?? Alpha;
+        var rank = First(RankPattern, part.Name, "rank_pattern") ?? Rank;
+        var alpha = First(AlphaPattern, part.Name, "alpha_pattern") ?? Alpha;
         return new LoraTarget(part, rank, alpha, alpha / (UseRsLora ? Math.Sqrt(rank) : rank));
     }
 
@@ -72,19 +112,37 @@ public sealed record LoraPlan
             : LayersPattern.Select(pattern => $@"(?:^|\.){pattern}\.(\d+)\.");
         foreach (var expression in expressions)
         {
-            if (Regex.Match(module, expression, RegexOptions.CultureInvariant) is { Success: true } match)
+            if (Match(module, expression, "layers_pattern") is { Success: true } match)
                 return Layers.Contains(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
         }
         return false;
     }
 
-    private static T? First<T>(IReadOnlyList<(string Pattern, T Value)> patterns, string module) where T : struct
+    private static bool Saves(string entry, string module)
+    {
+        for (var end = module.Length; end > 0; end = module.LastIndexOf('.', end - 1))
+            if (module.AsSpan(0, end).EndsWith(entry, StringComparison.Ordinal)) return true;
+        return false;
+    }
+
+    private static T? First<T>(IReadOnlyList<(string Pattern, T Value)> patterns, string module, string setting) where T : struct
     {
         foreach (var (pattern, value) in patterns)
-            if (Regex.IsMatch(module, $@"^(?:(?:.*\.)?{pattern})$", RegexOptions.CultureInvariant)) return value;
+            if (Match(module, $@"^(?:(?:.*\.)?{pattern})$", setting).Success) return value;
         return null;
     }
-}
 
-/// <summary>A linear layer that is to be adapted.</summary>
-public sealed record LoraTarget(LinearPart Part, int Rank, double Alpha, double Scaling);
+    private static Match Match(string module, string expression, string setting)
+    {
+        try
+        {
+            return Regex.Match(module, expression, RegexOptions.CultureInvariant);
+        }
+        catch (ArgumentException e)
+        {
+            throw new RequestException($"{setting} has an entry that is not a regular expression ({e.Message})", e);
+        }
+    }
+
+    private static string ShortNames(IReadOnlyList<Part> parts) => string.Join(", ", parts.Select(part => part.ShortName).Distinct());
+}

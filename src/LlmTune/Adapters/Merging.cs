@@ -2,26 +2,54 @@ using LlmTune.Layers;
 
 namespace LlmTune.Adapters;
 
-/// <summary>Working a set of adapters into the matrices: in float32, rounded once by whoever stores the result.</summary>
-public static class Merging
+/// <summary>Working a set into the base's tensors, one at a time: in float32, rounded once to the type they are stored in.</summary>
+public sealed class Merging
 {
-    /// <summary>Hands on each adapted layer's merged matrix, one at a time.</summary>
-    /// <param name="store">Gets the layer and its matrix, float32 (out, in), on the layer's device.</param>
-    /// <exception cref="RunException">A merged matrix is not finite; the message names the layers.</exception>
-    public static void Apply(AdapterSet set, IEnumerable<LinearPart> linears, Action<LinearPart, Tensor> store)
+    private readonly Dictionary<string, Func<Tensor, Tensor>> _changes = new(StringComparer.Ordinal);
+    private readonly List<string> _broken = [];
+
+    /// <exception cref="RequestException">A module would need a bias that the base has not.</exception>
+    public Merging(AdapterSet set, IEnumerable<Part> parts)
     {
-        var adapters = set.Adapters.ToDictionary(adapter => adapter.Module, StringComparer.Ordinal);
-        var broken = new List<string>();
-        foreach (var part in linears)
+        var biases = parts.Where(part => part.Own.Any(own => own.Name == "bias")).Select(part => part.Name).ToHashSet(StringComparer.Ordinal);
+        var without = set.Adapters.Where(adapter => adapter.MergedBias is not null && !biases.Contains(adapter.Module)).Select(adapter => adapter.Module).ToList();
+        if (without.Count > 0)
         {
-            if (!adapters.TryGetValue(part.Name, out var adapter)) continue;
-            using var scope = NewDisposeScope();
-            using var _ = no_grad();
-            var merged = adapter.Merge(part.Weight.Dense().detach().to(ScalarType.Float32));
-            if (merged.isfinite().all().ToBoolean()) store(part, merged);
-            else broken.Add(part.Name);
+            throw new RequestException(
+                $"the adapter has lora_bias, which merging adds to a layer's bias, and the base has none in {string.Join(", ", without)}; use base and adapter side by side");
         }
-        if (broken.Count > 0)
-            throw new RunException($"the merged weights are not finite (NaN or infinity) in {string.Join(", ", broken)}; the adapter is damaged or diverged in training");
+        foreach (var copy in set.Copies)
+            foreach (var module in copy.Modules) _changes[$"{module}.{copy.Own}"] = _ => copy.Tensor.Value.detach().to(ScalarType.Float32);
+        foreach (var adapter in set.Adapters)
+        {
+            _changes[$"{adapter.Module}.weight"] = adapter.Merge;
+            if (adapter.MergedBias is null) continue;
+            var bias = $"{adapter.Module}.bias";
+            var before = _changes.GetValueOrDefault(bias, own => own);
+            _changes[bias] = own => before(own) + adapter.MergedBias;
+        }
+    }
+
+    /// <summary>Full names of the tensors that the set changes.</summary>
+    public IReadOnlyCollection<string> Changed => _changes.Keys;
+
+    public bool Changes(string name) => _changes.ContainsKey(name);
+
+    /// <summary>The merged tensor, in the stored one's type.</summary>
+    /// <param name="stored">The base's tensor of this name.</param>
+    public Tensor Apply(string name, Tensor stored)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var merged = _changes[name](stored.detach().to(ScalarType.Float32));
+        if (!merged.isfinite().all().ToBoolean()) _broken.Add(name);
+        return merged.to(stored.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <exception cref="RunException">A merged tensor was not finite; the message names all of them.</exception>
+    public void Finish()
+    {
+        if (_broken.Count > 0)
+            throw new RunException($"the merged weights are not finite (NaN or infinity) in {string.Join(", ", _broken)}; the adapter is damaged or diverged in training");
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using LlmTune.Layers;
 
 namespace LlmTune.Adapters;
 
@@ -29,24 +30,22 @@ public abstract record ModuleSelector
         }
     }
 
-    /// <param name="module">Full name of a module, as <c>model.layers.0.self_attn.q_proj</c>.</param>
-    /// <param name="isHead">Whether it is the output head.</param>
-    public abstract bool Matches(string module, bool isHead);
+    public abstract bool Matches(Part part);
 
     /// <summary>Whether the module is taken by its full name, so that no restriction to layers applies to it.</summary>
     public virtual bool NamesExactly(string module) => false;
 
     private sealed record Everything : ModuleSelector
     {
-        public override bool Matches(string module, bool isHead) => !isHead;
+        public override bool Matches(Part part) => part is LinearPart { IsHead: false };
         public override string ToString() => AllLinearWord;
     }
 
     /// <summary>A list, compared by its members.</summary>
     public sealed record NameList(IReadOnlyList<string> Items) : ModuleSelector
     {
-        public override bool Matches(string module, bool isHead) =>
-            Items.Any(name => module == name || module.EndsWith("." + name, StringComparison.Ordinal));
+        public override bool Matches(Part part) =>
+            Items.Any(name => part.Name == name || part.Name.EndsWith("." + name, StringComparison.Ordinal));
 
         public override bool NamesExactly(string module) => Items.Contains(module);
         public bool Equals(NameList? other) => other is not null && Items.SequenceEqual(other.Items);
@@ -57,7 +56,7 @@ public abstract record ModuleSelector
     /// <summary>A regular expression over the whole name.</summary>
     public sealed record Pattern(string Text, Regex Expression) : ModuleSelector
     {
-        public override bool Matches(string module, bool isHead) => Expression.IsMatch(module);
+        public override bool Matches(Part part) => Expression.IsMatch(part.Name);
         public bool Equals(Pattern? other) => Text == other?.Text;
         public override int GetHashCode() => Text.GetHashCode(StringComparison.Ordinal);
         public override string ToString() => Text;

@@ -12,11 +12,8 @@ public static class PeftConfig
     /// <summary>Keys whose other values are not built: what they must be.</summary>
     private static readonly Dictionary<string, JsonNode?[]> Fixed = new(StringComparer.Ordinal)
     {
-        ["bias"] = ["none"],
         ["use_dora"] = [false],
-        ["lora_bias"] = [false],
         ["fan_in_fan_out"] = [false],
-        ["modules_to_save"] = [],
         ["trainable_token_indices"] = [],
         ["target_parameters"] = [],
         ["layer_replication"] = [],
@@ -24,7 +21,6 @@ public static class PeftConfig
         ["use_bdlora"] = [false],
         ["alora_invocation_tokens"] = [],
         ["arrow_config"] = [],
-        ["ensure_weight_tying"] = [false],
         ["megatron_config"] = [],
         ["kasa_config"] = [],
         ["velora_config"] = [],
@@ -80,6 +76,7 @@ public static class PeftConfig
             problems.Add($"init_lora_weights {init}: the adapter goes with a changed base; save it with path_initial_model_for_weight_conversion");
         var rank = Number(config["r"]) ?? 8;
         if (rank < 1 || rank != Math.Floor(rank)) problems.Add($"r is {rank.ToString(CultureInfo.InvariantCulture)}, expected a whole number of at least 1");
+        if (!IsEmpty(config["bias"]) && !Biases.ContainsKey(config["bias"]!.ToString())) problems.Add($"bias {config["bias"]!.ToJsonString()} is not built");
         if (problems.Count > 0) throw new UnsupportedAdapterException($"{file}: {string.Join("; ", problems)}");
 
         return new LoraPlan
@@ -89,19 +86,18 @@ public static class PeftConfig
             Dropout = Number(config["lora_dropout"]) ?? 0,
             Targets = Selector(config["target_modules"]) ?? ModuleSelector.Names("q_proj", "v_proj"),
             Excluded = Selector(config["exclude_modules"]),
-            UseRsLora = config["use_rslora"]?.GetValueKind() == JsonValueKind.True,
+            UseRsLora = True(config["use_rslora"]),
+            ModulesToSave = Texts(config["modules_to_save"]),
+            Bias = IsEmpty(config["bias"]) ? BiasTraining.None : Biases[config["bias"]!.ToString()],
+            LoraBias = True(config["lora_bias"]),
+            EnsureWeightTying = True(config["ensure_weight_tying"]),
             Layers = config["layers_to_transform"] switch
             {
                 null => null,
                 JsonArray list => [.. list.Select(item => item!.GetValue<int>())],
                 var one => [one.GetValue<int>()],
             },
-            LayersPattern = config["layers_pattern"] switch
-            {
-                null => [],
-                JsonArray list => [.. list.Select(item => item!.GetValue<string>())],
-                var one => [one.GetValue<string>()],
-            },
+            LayersPattern = Texts(config["layers_pattern"]),
             RankPattern = [.. Pairs(config["rank_pattern"]).Select(pair => (pair.Key, pair.Value!.GetValue<int>()))],
             AlphaPattern = [.. Pairs(config["alpha_pattern"]).Select(pair => (pair.Key, Number(pair.Value)!.Value))],
         };
@@ -120,27 +116,47 @@ public static class PeftConfig
         ["target_modules"] = Node(plan.Targets),
         ["exclude_modules"] = plan.Excluded is null ? null : Node(plan.Excluded),
         ["use_rslora"] = plan.UseRsLora,
-        ["bias"] = "none",
+        ["bias"] = Biases.Single(bias => bias.Value == plan.Bias).Key,
         ["fan_in_fan_out"] = false,
         ["init_lora_weights"] = true,
         ["layers_to_transform"] = plan.Layers is null ? null : new JsonArray([.. plan.Layers.Select(layer => JsonValue.Create(layer))]),
-        ["layers_pattern"] = plan.LayersPattern.Count == 0 ? null : new JsonArray([.. plan.LayersPattern.Select(p => JsonValue.Create(p))]),
-        ["rank_pattern"] = new JsonObject(plan.RankPattern.Select(p => KeyValuePair.Create(p.Pattern, (JsonNode?)p.Rank))),
-        ["alpha_pattern"] = new JsonObject(plan.AlphaPattern.Select(p => KeyValuePair.Create(p.Pattern, (JsonNode?)p.Alpha))),
-        ["modules_to_save"] = null,
+        ["layers_pattern"] = plan.LayersPattern.Count == 0 ? null : Node(plan.LayersPattern),
+        ["rank_pattern"] = new JsonObject(plan.RankPattern.Select(p => KeyValuePair.Create(p.Pattern, (JsonNode?)p.Value))),
+        ["alpha_pattern"] = new JsonObject(plan.AlphaPattern.Select(p => KeyValuePair.Create(p.Pattern, (JsonNode?)p.Value))),
+        ["modules_to_save"] = plan.ModulesToSave.Count == 0 ? null : Node(plan.ModulesToSave),
+        ["ensure_weight_tying"] = plan.EnsureWeightTying,
         ["use_dora"] = false,
-        ["lora_bias"] = false,
+        ["lora_bias"] = plan.LoraBias,
+    };
+
+    private static readonly Dictionary<string, BiasTraining> Biases = new(StringComparer.Ordinal)
+    {
+        ["none"] = BiasTraining.None,
+        ["all"] = BiasTraining.All,
+        ["lora_only"] = BiasTraining.LoraOnly,
     };
 
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
     {
         "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "layers_to_transform", "layers_pattern",
-        "rank_pattern", "alpha_pattern",
+        "rank_pattern", "alpha_pattern", "modules_to_save", "bias", "lora_bias", "ensure_weight_tying",
     };
 
     private static JsonNode Node(ModuleSelector selector) => selector is ModuleSelector.NameList list
-        ? new JsonArray([.. list.Items.Select(item => JsonValue.Create(item))])
+        ? Node(list.Items)
         : JsonValue.Create(selector.ToString())!;
+
+    private static JsonArray Node(IEnumerable<string> texts) => [.. texts.Select(text => JsonValue.Create(text))];
+
+    /// <summary>A list, or one text.</summary>
+    private static IReadOnlyList<string> Texts(JsonNode? node) => node switch
+    {
+        null => [],
+        JsonArray list => [.. list.Select(item => item!.GetValue<string>())],
+        var one => [one.GetValue<string>()],
+    };
+
+    private static bool True(JsonNode? node) => node?.GetValueKind() == JsonValueKind.True;
 
     private static ModuleSelector? Selector(JsonNode? node) => node switch
     {

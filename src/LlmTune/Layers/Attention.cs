@@ -54,6 +54,8 @@ public sealed class Attention : IDisposable
 
     public IEnumerable<RmsNorm> Norms => _queryNorm is null ? [] : [_queryNorm, _keyNorm!];
 
+    public IEnumerable<Part> Parts => [.. Projections.SelectMany(projection => projection.Parts), .. Norms];
+
     /// <summary>(T, D) → (T, D).</summary>
     public Tensor Forward(Tensor x, Pass pass)
     {

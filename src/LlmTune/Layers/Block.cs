@@ -23,8 +23,11 @@ public sealed class Block(WeightSource source, string name, BlockSpec spec, int 
     public IEnumerable<ModelTensor> Tensors =>
         [_attentionNorm.Weight, .. _attention.Norms.Select(n => n.Weight), _mlpNorm.Weight, .. Projections.SelectMany(p => p.Tensors)];
 
+    /// <summary>Everything that adapters can change, in the order of Hugging Face's modules.</summary>
+    public IEnumerable<Part> Parts => [_attentionNorm, .. _attention.Parts, _mlpNorm, .. _mlp.Projections.SelectMany(p => p.Parts)];
+
     /// <summary>Whether anything in it receives a gradient.</summary>
-    public bool Trainable => Projections.Any(p => p.Trainable) || Tensors.Any(t => t.Trainable);
+    public bool Trainable => Parts.Any(p => p.Adapting) || Tensors.Any(t => t.Trainable);
 
     /// <summary>(T, D) → (T, D).</summary>
     public Tensor Forward(Tensor x, Pass pass)

@@ -1,24 +1,23 @@
-using LlmTune.Adapters;
 using LlmTune.Quantization;
 
 namespace LlmTune.Layers;
 
 /// <summary>One linear layer as Hugging Face names it: y = x Wᵀ + b, and perhaps an adapter.</summary>
-/// <param name="name">Full module name, as <c>model.layers.0.self_attn.q_proj</c>.</param>
 /// <param name="isHead">Whether it is the output head.</param>
-public sealed class LinearPart(string name, Weight weight, Func<Tensor?> bias, bool isHead = false)
+public sealed class LinearPart(string name, Weight weight, Func<Tensor?> bias, bool isHead = false) : Part(name)
 {
-    public string Name { get; } = name;
-
     public bool IsHead { get; } = isHead;
 
-    public Weight Weight { get; } = weight;
+    public Weight Weight => WeightCopy is null ? weight : new DenseWeight(WeightCopy);
 
     /// <summary>(out), or null.</summary>
-    public Tensor? Bias => bias();
+    public Tensor? Bias => BiasCopy?.Value ?? bias();
 
-    /// <summary>The adapter of the active set; null without one.</summary>
-    public Adapter? Adapter { get; internal set; }
+    public override IEnumerable<(string Name, Tensor Value)> Own =>
+        bias() is { } own ? [("weight", weight.Dense()), ("bias", own)] : [("weight", weight.Dense())];
+
+    /// <summary>Whether its matrix is the embedding's.</summary>
+    public bool IsTiedTo(Embedding embedding) => weight is DenseWeight dense && ReferenceEquals(dense.Storage, embedding.Weight);
 }
 
 /// <summary>
@@ -79,18 +78,21 @@ public sealed class Projection : IDisposable
     public IEnumerable<ModelTensor> Tensors => _owned;
 
     /// <summary>Whether anything in it receives a gradient.</summary>
-    public bool Trainable => Parts.Any(part => part.Weight.Trainable || part.Adapter is { Trainable: true }) || _owned.Any(t => t.Trainable);
+    public bool Trainable => Parts.Any(part => part.Weight.Trainable || part.Adapting) || _owned.Any(t => t.Trainable);
 
     /// <summary>x: (T, in) → each part's (T, out).</summary>
     public Tensor[] Forward(Tensor x, Pass pass)
     {
-        var outputs = _matrix is not null && Parts.Count > 1
-            ? nn.functional.linear(x, _matrix.Value, _bias?.Value!).split(_sizes, 1)
+        var outputs = _matrix is not null && Parts.Count > 1 && Parts.All(part => part.WeightCopy is null)
+            ? nn.functional.linear(x, _matrix.Value, Bias()!).split(_sizes, 1)
             : [.. Parts.Select(part => part.Weight.Multiply(x, part.Bias))];
         for (var i = 0; i < outputs.Length; i++)
             if (Parts[i].Adapter is { } adapter) outputs[i] = adapter.Apply(x, outputs[i], pass.Dropout);
         return outputs;
     }
+
+    /// <summary>(Σ out) of all parts, or null.</summary>
+    private Tensor? Bias() => Parts.Any(part => part.BiasCopy is not null) ? cat([.. Parts.Select(part => part.Bias!)], 0) : _bias?.Value;
 
     public void Dispose()
     {

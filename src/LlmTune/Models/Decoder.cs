@@ -17,7 +17,7 @@ public sealed class Decoder : IDisposable
         Spec = spec;
         Device = source.Device;
         Type = source.Type;
-        Embedding = new Embedding(source, $"{Body}.embed_tokens", spec.Vocabulary, spec.Width);
+        Embedding = new Embedding(source, $"{Body}.embed_tokens", spec.Vocabulary, spec.Width, spec.PadToken);
         Blocks = [.. spec.Blocks.Select((block, index) => new Block(source, BlockName(index), block, index, spec.Width))];
         Norm = new RmsNorm(source, $"{Body}.norm", spec.Width, spec.NormEpsilon);
         Head = spec.TiedHead
@@ -56,9 +56,8 @@ public sealed class Decoder : IDisposable
     public IEnumerable<ModelTensor> Tensors =>
         [Embedding.Weight, .. Blocks.SelectMany(block => block.Tensors), Norm.Weight, .. Head.Tensors];
 
-    /// <summary>Every linear layer, the head last.</summary>
-    public IEnumerable<LinearPart> Linears =>
-        Blocks.SelectMany(block => block.Projections).Append(Head).SelectMany(projection => projection.Parts);
+    /// <summary>Everything that adapters can change: the embedding first, the head last.</summary>
+    public IEnumerable<Part> Parts => [Embedding, .. Blocks.SelectMany(block => block.Parts), Norm, .. Head.Parts];
 
     /// <summary>A context for documents laid end to end.</summary>
     /// <param name="positions">(T).</param>

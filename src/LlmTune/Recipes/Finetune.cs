@@ -6,8 +6,8 @@ using LlmTune.Data;
 using LlmTune.Evaluation;
 using LlmTune.Io;
 using LlmTune.Models;
-using LlmTune.Tokenization;
 using LlmTune.Native;
+using LlmTune.Tokenization;
 using LlmTune.Training;
 using Serilog;
 
@@ -45,7 +45,7 @@ public static class Finetune
         var tensors = adapters?.Tensors.Select(tensor => tensor.Tensor) ?? model.Tensors.Where(tensor => tensor.Trainable);
         var trainable = tensors.Sum(tensor => tensor.Value.numel());
         log.Information("{Method}: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
-            adapters is null ? $"Training {config.Model.Trainable} of the model" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers",
+            adapters is null ? $"Training {config.Model.Trainable} of the model" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers{Copies(adapters)}",
             trainable, 100.0 * trainable / folder.Spec.Parameters);
 
         foreach (var finding in Audit(plan, model))
@@ -136,6 +136,10 @@ public static class Finetune
         return (total, false);
     }
 
+    private static string Copies(AdapterSet adapters) => adapters.Copies.Count == 0
+        ? ""
+        : $", and copies of {string.Join(", ", adapters.Copies.CountBy(copy => $"{copy.Modules[0][(copy.Modules[0].LastIndexOf('.') + 1)..]}.{copy.Own}").Select(c => $"{c.Value} {c.Key}"))}";
+
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
     private static IEnumerable<AuditFinding> Audit(RunPlan plan, Decoder model)
     {
@@ -164,7 +168,7 @@ public static class Finetune
             });
             return;
         }
-        AdapterFolder.Write(run.Adapter, adapters, [.. model.Linears], Path.GetFullPath(plan.Folder.Path));
+        AdapterFolder.Write(run.Adapter, adapters, model.Parts, Path.GetFullPath(plan.Folder.Path));
         ModelFiles.CopyTokenizer(plan.Tokenizer.Folder, run.Adapter);
         WriteTemplate(run.Adapter);
 

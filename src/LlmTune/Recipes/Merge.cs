@@ -48,37 +48,29 @@ public static class Merge
     {
         using var weights = SafetensorsFolder.Open(folder.Path);
         using var model = Decoder.Outline(folder.Spec);
-        using var set = AdapterFolder.Load(source.Adapter!, [.. model.Linears], CPU, trainable: false);
-        var adapters = set.Adapters.ToDictionary(adapter => adapter.Module + ".weight", StringComparer.Ordinal);
+        using var set = AdapterFolder.Load(source.Adapter!, model.Parts, CPU, trainable: false);
+        var merging = new Merging(set, model.Parts);
         var plan = weights.Tensors.Values.Select(tensor => (tensor.Name, tensor.Shape, tensor.Type)).ToList();
 
-        // An adapter on a tied head belongs to the head alone: the ends part.
-        var head = model.Linears.Single(part => part.IsHead).Name + ".weight";
-        var untied = folder.Spec.TiedHead && adapters.ContainsKey(head);
-        var embedding = model.Embedding.Name + ".weight";
+        // A change of one of two tied ends belongs to that end alone: they part, unless the adapter was made to keep them together.
+        string head = model.Head.Parts[0].Name + ".weight", embedding = model.Embedding.Name + ".weight";
+        var untied = folder.Spec.TiedHead && !set.Plan.EnsureWeightTying && (merging.Changes(head) || merging.Changes(embedding));
         if (untied && !weights.Tensors.ContainsKey(head)) plan.Add((head, weights.Tensors[embedding].Shape, weights.Tensors[embedding].Type));
 
-        var broken = new List<string>();
         SafetensorsWriter.WriteFolder(staged, plan, name =>
         {
             var stored = weights.Alias(name == head && untied ? embedding : name);
-            if (!adapters.TryGetValue(name, out var adapter)) return stored;
-            using var _ = no_grad();
-            using var scope = NewDisposeScope();
-            var merged = adapter.Merge(stored.to(ScalarType.Float32));
-            if (!merged.isfinite().all().ToBoolean()) broken.Add(name);
-            return merged.to(stored.dtype).MoveToOuterDisposeScope();
+            return merging.Changes(name) ? merging.Apply(name, stored) : stored;
         });
-        if (broken.Count > 0)
-            throw new RunException($"the merged weights are not finite (NaN or infinity) in {string.Join(", ", broken)}; the adapter is damaged or diverged in training");
+        merging.Finish();
         ModelFiles.CopyBeside(folder.Path, staged);
         if (source.Tokenizer != folder.Path) ModelFiles.CopyTokenizer(source.Tokenizer, staged);
         ModelFiles.WriteConfig(folder.Path, staged, config =>
         {
             if (untied) config["tie_word_embeddings"] = false;
         });
-        log.Information("Merged {Count} matrices of {Model} in float32, stored as {Types}{Untied}",
-            adapters.Count, folder.Name, string.Join(", ", plan.Select(t => t.Type).Distinct()), untied ? "; the head is no longer tied to the embedding" : "");
+        log.Information("Merged {Count} tensors of {Model} in float32, stored as {Types}{Untied}",
+            merging.Changed.Count, folder.Name, string.Join(", ", plan.Select(t => t.Type).Distinct()), untied ? "; the head is no longer tied to the embedding" : "");
     }
 
     /// <summary>The logits of base and adapter against the merged model's, both computed in one type from what is stored.</summary>

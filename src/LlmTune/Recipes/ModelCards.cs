@@ -27,6 +27,7 @@ public static class ModelCards
             Line($"Held-out loss {first:F4} before, {last:F4} after; perplexity {Math.Exp(first):F3} before, {Math.Exp(last):F3} after.");
         Line($"");
         if (lora is null) Line($"Learning rate {config.Training.LearningRate}; trained: {config.Model.Trainable}.");
+        else if (lora.Path is { } path) Line($"Goes on from `{path}`; learning rate {config.Training.LearningRate}.");
         else Line($"r {lora.Rank}, alpha {lora.Alpha}, dropout {lora.Dropout}, targets {lora.TargetModules}; learning rate {config.Training.LearningRate}.");
         Line($"");
         Line($"```");

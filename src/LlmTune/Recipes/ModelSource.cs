@@ -48,8 +48,8 @@ public sealed record ModelSource
         {
             if (Adapter is not null)
             {
-                set = AdapterFolder.Load(Adapter, [.. model.Linears], device, trainable: false);
-                set.Activate(model.Linears);
+                set = AdapterFolder.Load(Adapter, model.Parts, device, trainable: false);
+                set.Activate(model.Parts);
             }
             return new LoadedModel(this, folder, model, set, HfTokenizer.Load(Tokenizer));
         }

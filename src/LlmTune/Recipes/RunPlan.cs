@@ -95,12 +95,14 @@ public sealed class RunPlan : IDisposable
         ? Folder.Draw(Device, Type, Config.Training.Seed, _trained.Contains)
         : Folder.Load(Device, Type, _trained.Contains);
 
-    /// <summary>Puts a fresh adapter on a model; null where the model itself is trained.</summary>
+    /// <summary>Puts a fresh adapter on a model, or the one that the run goes on from; null where the model itself is trained.</summary>
     public AdapterSet? Adapt(Decoder model)
     {
         if (Config.Adapter is not LoraConfig lora) return null;
-        var set = AdapterSet.Create(LoraPlan.From(lora), model.Linears, Config.Training.Seed, model.Device);
-        set.Activate(model.Linears);
+        var set = lora.Path is { } path
+            ? AdapterFolder.Load(RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path, model.Parts, model.Device, trainable: true)
+            : AdapterSet.Create(LoraPlan.From(lora), model.Parts, Config.Training.Seed, model.Device);
+        set.Activate(model.Parts);
         return set;
     }
 

@@ -20,7 +20,7 @@ public sealed class Chain(Decoder model, Pass pass, int recomputed)
     /// <summary>(T) ids → (T, D), detached, before the last norm.</summary>
     public Tensor Forward(Tensor ids)
     {
-        var first = new Link(_ => model.Embedding.Forward(ids), model.Embedding.Weight.Trainable, recompute: false);
+        var first = new Link(_ => model.Embedding.Forward(ids), model.Embedding.Trainable, recompute: false);
         var hidden = Run(first, ids);
         for (var i = 0; i < model.Blocks.Count; i++)
         {

@@ -62,6 +62,7 @@ public sealed class InitCommandTests : IDisposable
         }
         Assert.Equal(
         [
+            "adapter.layers_pattern says where layers_to_transform finds a layer's number; set both or none",
             "data.sources.0.name cannot stand beside path; keep one of them",
             "data.sources.0.dir needs a name beside it",
             "data.eval.count cannot stand beside fraction; keep one of them",

@@ -28,6 +28,14 @@ public class ConfigFileTests
           lora_dropout: 0.05
           target_modules: [q_proj, "v_proj: x", "007"]
           exclude_modules: .*layers\.(0|1)\..*
+          layers_to_transform: [2, 3]
+          layers_pattern: layers
+          rank_pattern: { ^model\.layers\.2\..*up_proj: 4, "up_proj": 32 }
+          alpha_pattern: { v_proj: 2.5, q_proj: 16 }
+          modules_to_save: [embed_tokens, norm]
+          ensure_weight_tying: true
+          bias: lora_only
+          lora_bias: true
           use_rslora: true
         data:
           sources:
@@ -92,6 +100,12 @@ public class ConfigFileTests
         Assert.Equal((8, 20.5, 0.05, true), (lora.Rank, lora.Alpha, lora.Dropout, lora.UseRsLora));
         Assert.Equal(ModuleSelector.Names("q_proj", "v_proj: x", "007"), lora.TargetModules);
         Assert.Equal(ModuleSelector.Parse(@".*layers\.(0|1)\..*"), lora.ExcludeModules);
+        Assert.Equal([2, 3], lora.LayersToTransform);
+        Assert.Equal(["layers"], lora.LayersPattern);
+        Assert.Equal([(@"^model\.layers\.2\..*up_proj", 4), ("up_proj", 32)], lora.RankPattern);
+        Assert.Equal([("v_proj", 2.5), ("q_proj", 16)], lora.AlphaPattern);
+        Assert.Equal(["embed_tokens", "norm"], lora.ModulesToSave);
+        Assert.Equal((true, BiasTraining.LoraOnly, true), (lora.EnsureWeightTying, lora.Bias, lora.LoraBias));
         Assert.Equal(new DataConfig
         {
             Sources =

@@ -40,8 +40,8 @@ internal sealed class Curve : IDisposable
         {
             if (adapter is not null)
             {
-                _adapters = AdapterFolder.Load(adapter, [.. Model.Linears], Model.Device, trainable: true);
-                _adapters.Activate(Model.Linears);
+                _adapters = AdapterFolder.Load(adapter, Model.Parts, Model.Device, trainable: true);
+                _adapters.Activate(Model.Parts);
             }
         }
         catch (UnsupportedAdapterException e)

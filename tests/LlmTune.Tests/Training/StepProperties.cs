@@ -103,8 +103,8 @@ public class StepProperties
         using var scope = NewDisposeScope();
         using var model = TinyModels.Make(family);
         var before = Logits(model);
-        using var set = AdapterSet.Create(Plan(0), model.Linears, seed: 3, model.Device);
-        set.Activate(model.Linears);
+        using var set = AdapterSet.Create(Plan(0), model.Parts, seed: 3, model.Device);
+        set.Activate(model.Parts);
         // y + s·B·0 is y; only the memory layout of the outputs differs, and with it the order of sums behind them.
         Close.Assert(before, Logits(model), "logits", 1e-6);
         Assert.NotEmpty(set.Adapters);
@@ -122,7 +122,7 @@ public class StepProperties
         var losses = Enumerable.Range(0, 20).Select(_ => trainer.Step([TokenBatch.Of(Documents())], 2e-2).Loss).ToArray();
         Assert.True(losses[^1] < losses[0] * 0.7, $"from {losses[0]} to {losses[^1]}");
         foreach (var (old, now) in before.Zip(model.Tensors)) Assert.True(old.eq(now.Value).all().ToBoolean());
-        AdapterSet.Deactivate(model.Linears);
+        AdapterSet.Deactivate(model.Parts);
     }
 
     [Theory]
@@ -188,11 +188,11 @@ public class StepProperties
     /// <summary>An adapter that matters: B is not zero.</summary>
     private static AdapterSet Adapter(Decoder model, double dropout)
     {
-        var set = AdapterSet.Create(Plan(dropout), model.Linears, seed: 3, model.Device);
+        var set = AdapterSet.Create(Plan(dropout), model.Parts, seed: 3, model.Device);
         using var _ = no_grad();
         foreach (var (name, t) in set.Tensors)
             if (name.Contains("lora_B", StringComparison.Ordinal)) t.Value.detach().copy_(randn(t.Value.shape, generator: Seeds.Generator(1, name)).mul_(0.1));
-        set.Activate(model.Linears);
+        set.Activate(model.Parts);
         return set;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Text.Json.Nodes;
 
 namespace LlmTune.Config;
@@ -23,7 +24,7 @@ internal sealed class ListForm(Type item) : Form
         return Activator.CreateInstance(_list, items)!;
     }
 
-    public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable<object>)value).Select(Item.Write)]);
+    public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable)value).Cast<object>().Select(Item.Write)]);
 
     public override JsonObject Schema() => new() { ["type"] = "array", ["items"] = Item.Schema() };
 

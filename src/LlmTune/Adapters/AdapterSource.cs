@@ -1,0 +1,27 @@
+using LlmTune.Quantization;
+
+namespace LlmTune.Adapters;
+
+/// <summary>Where the tensors of a set come from while it is built: fresh numbers, or a PEFT folder. Each is asked for once.</summary>
+/// <param name="device">Where they are put.</param>
+/// <param name="trainable">Whether they receive gradients.</param>
+public abstract class AdapterSource(Device device, bool trainable)
+{
+    /// <summary>One tensor.</summary>
+    /// <param name="name">Behind the module's name, as in a PEFT folder.</param>
+    /// <param name="initial">Its fresh numbers, from a generator of its own.</param>
+    public ModelTensor Take(string module, string name, long[] shape, Func<Generator, Tensor> initial, ScalarType type = ScalarType.Float32)
+    {
+        using var scope = NewDisposeScope();
+        return new ModelTensor(name, Fetch(module, name, shape, initial).to(type, device, copy: true), trainable);
+    }
+
+    protected abstract Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial);
+}
+
+/// <summary>Fresh numbers: each tensor has a generator of its own from the seed and its name.</summary>
+public sealed class FreshAdapter(long seed, Device device) : AdapterSource(device, trainable: true)
+{
+    protected override Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial) =>
+        initial(Seeds.Generator(seed, $"{module}.{name}"));
+}
