@@ -37,7 +37,7 @@ public class TrlGoldenTests
                 using (var golden = new GoldenCase(Area, folder)) SftCurves.Replay(golden);
                 return;   // has counted itself
             case var other:
-                Golden.Skip(Area, $"{other}, which is not about supervised fine-tuning");
+                Golden.Skip(Area, $"{other}, which is neither data nor a curve of supervised fine-tuning");
                 break;
         }
         Golden.Ran(Area);

@@ -59,7 +59,7 @@ public sealed class FullFinetuneTests : IDisposable
         Assert.Equal((result.Folder.Model, null), (source.Base, source.Adapter));
         using var loaded = source.Load(CPU, ScalarType.Float32);
         Assert.NotNull(loaded.Tokenizer);
-        var next = Train(Config(result.Folder.Model, "training.output_dir=next", "max_steps=1", "learning_rate=0"));
+        var next = Train(Config(result.Folder.Model, $"training.output_dir={_folder["next"]}", "max_steps=1", "learning_rate=0"));
         Close.Assert(result.LastEvalLoss!.Value, next.FirstEvalLoss!.Value, "held-out loss of the saved model", 1e-6);
     }
 
@@ -86,9 +86,9 @@ public sealed class FullFinetuneTests : IDisposable
         Close.Assert(Math.Log(512), first.FirstEvalLoss!.Value, "loss of a model that knows nothing", 0.02);
         Assert.True(first.LastEvalLoss < first.FirstEvalLoss - 0.5, $"from {first.FirstEvalLoss} to {first.LastEvalLoss}");
         Assert.True(File.Exists(Path.Combine(first.Folder.Model, "tokenizer.json")));
-        var again = Train(Config("shape", [.. overrides, "training.output_dir=again"]));
+        var again = Train(Config("shape", [.. overrides, $"training.output_dir={_folder["again"]}"]));
         Assert.Equal(first.LastEvalLoss, again.LastEvalLoss);
-        var other = Train(Config("shape", [.. overrides, "training.output_dir=other", "seed=1"]));
+        var other = Train(Config("shape", [.. overrides, $"training.output_dir={_folder["other"]}", "seed=1"]));
         Assert.NotEqual(first.FirstEvalLoss, other.FirstEvalLoss);
     }
 
