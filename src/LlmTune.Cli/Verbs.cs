@@ -9,10 +9,13 @@ internal static class Verbs
     public static IReadOnlyList<Command> All() =>
     [
         InitCommand.Create(),
+        PreviewCommand.Create(),
         TrainCommand.Create(),
         MergeCommand.Create(),
         EvalCommand.Create(),
         GenerateCommand.Create(),
+        TokenizeCommand.Create(),
+        TokenizerCommand.Create(),
         DoctorCommand.Create(),
         SchemaCommand.Create(),
     ];

@@ -24,10 +24,6 @@ public static class Finetune
     /// <summary>So many steps in a row without finite gradients end the run.</summary>
     private const int MostSkipped = 5;
 
-    private const int AuditedRows = 100;
-
-    private static readonly string[] TextFormats = ["text", "lines", "paragraphs", "tokenized"];
-
     /// <param name="force">Replaces a run that is in the output folder.</param>
     /// <param name="onStep">Hears after every step that is logged.</param>
     /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
@@ -49,11 +45,9 @@ public static class Finetune
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}",
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, type);
 
-        using var corpus = Corpus.Build(config.Data, CorpusSettings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress), log, cancel);
+        using var corpus = Corpus.Build(config.Data, RunData.Settings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress), log, cancel);
         log.Information("{Table}", corpus.Report.Table().TrimEnd());
-        if (config.Data.Eval is not null && corpus.Eval.Length == 0)
-            throw new RequestException(
-                $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
+        RunData.RequireHeldOut(config, corpus);
 
         using var model = folder.Load(device, type);
         using var adapters = AdapterSet.Create(LoraPlan.From(lora), model.Linears, training.Seed, device);
@@ -62,7 +56,7 @@ public static class Finetune
         log.Information("LoRA r {Rank}, alpha {Alpha} on {Count} layers: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
             lora.Rank, lora.Alpha, adapters.Adapters.Count(), trainable, 100.0 * trainable / folder.Spec.Parameters);
 
-        foreach (var finding in Audit(tokenizer, corpus, model, folder))
+        foreach (var finding in RunData.Audit(tokenizer, corpus, folder, Embeddings(model)))
             log.Warning("{Level}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
 
         var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
@@ -156,19 +150,16 @@ public static class Finetune
         return (total, false);
     }
 
-    /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
-    private static IEnumerable<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, Decoder model, ModelFolder folder)
+    /// <summary>The input embeddings, for the audit of tokens.</summary>
+    private static AuditEmbeddings Embeddings(Decoder model)
     {
-        var rows = corpus.Training.SelectMany((documents, source) => documents.Take(AuditedRows).Select(document =>
+        return new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable);
+
+        float[] Row(int id)
         {
-            var (ids, trained) = (corpus[document].Ids, corpus[document].Trained);
-            var isText = TextFormats.Contains(corpus.Report.Sources[source].Format);
-            return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
-        })).ToList();
-        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
-        using var _ = no_grad();
-        float[] Row(int id) => [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
-        return TokenAudit.Check(tokenizer, rows, stops, padId: null, new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable));
+            using var _ = no_grad();
+            return [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
+        }
     }
 
     private static double Rate(LrSchedulerType type, int step, int warmup, int total) => type switch
@@ -178,15 +169,6 @@ public static class Finetune
         LrSchedulerType.Linear => Schedule.Linear(step, warmup, total),
         LrSchedulerType.Cosine => Schedule.Cosine(step, warmup, total),
         _ => throw new UnreachableException($"{type}"),
-    };
-
-    private static CorpusSettings CorpusSettings(RunConfig config, ModelFolder folder, Codec codec, IProgress<DataProgress>? onProgress) => new()
-    {
-        Codec = codec,
-        Progress = onProgress,
-        ModelLength = folder.Spec.MaxPositions,
-        Seed = config.Training.DataSeed,
-        RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
     };
 
     private static long FreeMemory(Device device)
