@@ -10,7 +10,7 @@ namespace LlmTune.Cli.Commands;
 /// <summary>A preview on the screen. What is trained on is coloured, or stands in ⟦ ⟧ where there are no colours.</summary>
 internal sealed class PreviewScreen(IAnsiConsole console)
 {
-    private const int WidestBar = 40;
+    private const int WidestBar = 40, Gap = 2;
 
     private readonly bool _colors = console.HasColors();
 
@@ -76,16 +76,46 @@ internal sealed class PreviewScreen(IAnsiConsole console)
         }
     }
 
-    /// <summary>A line a source; columns that hold zeros only are left out.</summary>
+    /// <summary>A line a source where that fits the screen, else a column a source, as many beside each other as fit; measures that are 0 everywhere are left out.</summary>
     private void Sources(PreviewResult preview)
     {
         var lines = preview.Report.Lines();
         var shown = Enumerable.Range(0, lines[0].Length).Where(column => column < 2 || lines.Skip(1).Any(line => line[column] != "0")).ToList();
-        var table = new Table().Border(TableBorder.Simple);
-        foreach (var column in shown) table.AddColumn(column < 2 ? new TableColumn(lines[0][column]) : new TableColumn(lines[0][column]).RightAligned());
-        foreach (var line in lines.Skip(1)) table.AddRow([.. shown.Select(column => Markup.Escape(line[column]))]);
-        console.Write(table);
+        List<string[]> rows = [.. lines.Select(line => shown.Select(column => line[column]).ToArray())];
+        if (TableWidth(rows) <= console.Profile.Width)
+        {
+            Table(rows, texts: 2);
+        }
+        else
+        {
+            List<string[]> columns = [.. rows.Skip(1)];
+            while (columns.Count > 0)
+            {
+                var count = columns.Count;
+                while (count > 1 && TableWidth(Turned(count)) > console.Profile.Width) count--;
+                Table(Turned(count), texts: 1);
+                columns.RemoveRange(0, count);
+            }
+
+            List<string[]> Turned(int count) => [.. rows[0].Select((name, i) => (string[])[i == 0 ? "" : name, .. columns.Take(count).Select(column => column[i])])];
+        }
         if (preview.Report.Overlap > 0) console.Line(string.Create(CultureInfo.InvariantCulture, $"{preview.Report.Overlap:N0} held-out rows also stand among those trained on"));
+    }
+
+    private static int[] Widths(List<string[]> rows) => [.. rows[0].Select((_, column) => rows.Max(row => row[column].GetCellWidth()))];
+
+    private static int TableWidth(List<string[]> rows) => Widths(rows).Sum(width => width + Gap);
+
+    /// <param name="texts">So many columns are texts, the others numbers.</param>
+    private void Table(List<string[]> rows, int texts)
+    {
+        var widths = Widths(rows);
+        for (var i = 0; i < rows.Count; i++)
+        {
+            var cells = rows[i].Select((cell, column) => (Cell: cell, Fill: new string(' ', widths[column] - cell.GetCellWidth()), IsText: column < texts));
+            console.Line(string.Concat(cells.Select(cell => new string(' ', Gap) + (cell.IsText ? cell.Cell + cell.Fill : cell.Fill + cell.Cell))).TrimEnd(), i == 0 ? "bold" : "");
+        }
+        console.WriteLine();
     }
 
     private void Lengths(IReadOnlyList<LengthBin> bins)

@@ -71,6 +71,25 @@ public sealed class PreviewCommandTests : IDisposable
         Assert.Equal(3, styles.Values.Distinct().Count());
     }
 
+    /// <summary>Three long names do not fit: a column a source, and as many of them beside each other as do.</summary>
+    [Fact]
+    public void The_table_of_sources_fits_the_screen()
+    {
+        var rest = ", " + string.Join(", ", Enumerable.Range(1, 3).Select(i => $"{{ path: {_folder["pairs.jsonl"]}, label: a-source-with-a-long-name-{i} }}"));
+        using var output = new StringWriter();
+        var sources = $"data.sources=[{rest[2..]}]";
+        Assert.Equal(0, App.Run(["preview", _folder["run.yaml"], sources, "--rows", "0"], Screen.To(output, TextWriter.Null, terminalWidth: 80)));
+        var lines = Regex.Replace(output.ToString(), "\e\\[[0-9;]*m", "").ReplaceLineEndings("\n").Split('\n');
+        Assert.Equal(
+        [
+            "              a-source-with-a-long-name-1  a-source-with-a-long-name-2",
+            "  format                prompt_completion            prompt_completion",
+            "  rows                                  2                            2",
+        ], lines[..3]);
+        Assert.Contains("              a-source-with-a-long-name-3  all", lines);
+        Assert.Contains("  rows                                  2    6", lines);
+    }
+
     [Fact]
     public void A_check_says_what_is_wrong_and_fails()
     {
