@@ -9,11 +9,14 @@ internal static class Verbs
     public static IReadOnlyList<Command> All() =>
     [
         InitCommand.Create(),
+        PreviewCommand.Create(),
         InitModelCommand.Create(),
         TrainCommand.Create(),
         MergeCommand.Create(),
         EvalCommand.Create(),
         GenerateCommand.Create(),
+        TokenizeCommand.Create(),
+        TokenizerCommand.Create(),
         DoctorCommand.Create(),
         SchemaCommand.Create(),
     ];

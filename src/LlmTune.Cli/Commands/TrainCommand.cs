@@ -1,6 +1,5 @@
 using System.CommandLine;
 using LlmTune.Cli.Terminal;
-using LlmTune.Data;
 using LlmTune.Native;
 using LlmTune.Recipes;
 using LlmTune.Training;
@@ -60,15 +59,4 @@ internal static class TrainCommand
         Memory = (metrics.Memory, 0),
         TimeLeft = metrics.TimeLeft,
     };
-
-    /// <summary>How far the data are; said of sources that take a while.</summary>
-    private sealed class Reading(ProgressView view) : IProgress<DataProgress>
-    {
-        private const int Many = 10_000;
-
-        public void Report(DataProgress value)
-        {
-            if (value.Rows >= Many) view.Update($"{value.Source}: tokenized, per cent", (long)(100 * value.Share), 100);
-        }
-    }
 }

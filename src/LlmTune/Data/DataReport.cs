@@ -62,14 +62,8 @@ public sealed record DataReport(IReadOnlyList<SourceReport> Sources)
     /// <summary>A table with a line a source and, of several, their sum.</summary>
     public string Table()
     {
-        string[] header =
-        [
-            "source", "format", "rows", "documents", "held out", "tokens", "trained", "longest", "malformed", "too long", "no target", "cut", "tokens lost",
-            "duplicates",
-        ];
-        List<string[]> lines = [header, .. Sources.Select(Line)];
-        if (Sources.Count > 1) lines.Add(Line(Sum()));
-        var widths = header.Select((_, c) => lines.Max(l => l[c].Length)).ToArray();
+        var lines = Lines();
+        var widths = lines[0].Select((_, c) => lines.Max(l => l[c].Length)).ToArray();
         var text = new StringBuilder();
         foreach (var line in lines)
         {
@@ -77,6 +71,19 @@ public sealed record DataReport(IReadOnlyList<SourceReport> Sources)
             text.Append(string.Join("  ", cells).TrimEnd()).Append('\n');
         }
         return text.ToString();
+    }
+
+    /// <summary>The cells of the table: a header, a line a source and, of several, their sum. The first two columns are names, the others numbers.</summary>
+    public IReadOnlyList<string[]> Lines()
+    {
+        string[] header =
+        [
+            "source", "format", "rows", "documents", "held out", "tokens", "trained", "longest", "malformed", "too long", "no target", "cut", "tokens lost",
+            "duplicates",
+        ];
+        List<string[]> lines = [header, .. Sources.Select(Line)];
+        if (Sources.Count > 1) lines.Add(Line(Sum()));
+        return lines;
     }
 
     private static string[] Line(SourceReport s) =>

@@ -13,6 +13,9 @@ internal sealed class LineReader(Stream stream)
     /// <summary>Of the current line, from 1.</summary>
     public int Number { get; private set; }
 
+    /// <summary>Whether the current line ends with a line feed; only the last one may not.</summary>
+    public bool HasEnd { get; private set; }
+
     public bool Next()
     {
         var searched = 0;
@@ -31,6 +34,7 @@ internal sealed class LineReader(Stream stream)
         Current = _buffer.AsMemory(_start, length);
         if (Number == 0 && Current.Span.StartsWith("\uFEFF"u8)) Current = Current[3..];
         _start += length + ending;
+        HasEnd = ending > 0;
         Number++;
         return true;
     }

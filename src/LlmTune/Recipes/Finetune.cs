@@ -24,10 +24,6 @@ public static class Finetune
     /// <summary>So many steps in a row without finite gradients end the run.</summary>
     private const int MostSkipped = 5;
 
-    private const int AuditedRows = 100;
-
-    private static readonly string[] TextFormats = ["text", "lines", "paragraphs", "tokenized"];
-
     /// <param name="force">Replaces a run that is in the output folder.</param>
     /// <param name="onStep">Hears after every step that is logged.</param>
     /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
@@ -48,7 +44,7 @@ public static class Finetune
             adapters is null ? $"Training {config.Model.Trainable} of the model" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers{Copies(adapters)}",
             trainable, 100.0 * trainable / folder.Spec.Parameters);
 
-        foreach (var finding in Audit(plan, model))
+        foreach (var finding in RunData.Audit(plan.Tokenizer, corpus, folder, Embeddings(model, adapters)))
             log.Warning("{Check}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
 
         var recomputed = plan.Memory(trainable).Recomputed;
@@ -140,20 +136,17 @@ public static class Finetune
         ? ""
         : $", and copies of {string.Join(", ", adapters.Copies.CountBy(copy => $"{copy.Modules[0][(copy.Modules[0].LastIndexOf('.') + 1)..]}.{copy.Own}").Select(c => $"{c.Value} {c.Key}"))}";
 
-    /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
-    private static IEnumerable<AuditFinding> Audit(RunPlan plan, Decoder model)
+    /// <summary>The input embeddings, for the audit of tokens.</summary>
+    private static AuditEmbeddings Embeddings(Decoder model, AdapterSet? adapters)
     {
-        var (corpus, tokenizer) = (plan.Corpus, plan.Tokenizer);
-        var rows = corpus.Training.SelectMany((documents, source) => documents.Take(AuditedRows).Select(document =>
+        var copied = adapters?.Copies.Any(copy => copy.Modules.Contains(model.Embedding.Name)) is true;
+        return new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable && !copied);
+
+        float[] Row(int id)
         {
-            var (ids, trained) = (corpus[document].Ids, corpus[document].Trained);
-            var isText = TextFormats.Contains(corpus.Report.Sources[source].Format);
-            return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
-        })).ToList();
-        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(plan.Folder.GenerationEndTokens).Distinct().ToArray();
-        using var _ = no_grad();
-        float[] Row(int id) => [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
-        return TokenAudit.Check(tokenizer, rows, stops, padId: null, new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable));
+            using var _ = no_grad();
+            return [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
+        }
     }
 
     /// <summary>Writes what was trained, with all that it needs to be used.</summary>

@@ -56,7 +56,6 @@ public sealed class RunPlan : IDisposable
     /// <exception cref="RequestException">The run cannot be as it is asked for.</exception>
     public static RunPlan Make(RunConfig config, ILogger log, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
-        var training = config.Training;
         var device = Devices.Of(config.Device);
         var folder = ModelFolder.Open(config.Model.Path);
         var trained = config.Adapter is null ? config.Model.Trainable.Of(folder.Spec) : new HashSet<string>();
@@ -66,21 +65,12 @@ public sealed class RunPlan : IDisposable
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, Devices.TypeOf(config.Model.Dtype, device),
             config.Model.Init == ModelInit.Random ? ", with random weights" : "");
 
-        var settings = new CorpusSettings
-        {
-            Codec = Codec.Of(tokenizer, template, folder.Spec.Vocabulary),
-            Progress = onProgress,
-            ModelLength = folder.Spec.MaxPositions,
-            Seed = training.DataSeed,
-            RowsPerStep = training.PerDeviceTrainBatchSize * training.GradientAccumulationSteps,
-        };
+        var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress);
         var corpus = Corpus.Build(config.Data, settings, log, cancel);
         try
         {
             log.Information("{Table}", corpus.Report.Table().TrimEnd());
-            if (config.Data.Eval is not null && corpus.Eval.Length == 0)
-                throw new RequestException(
-                    $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
+            RunData.RequireHeldOut(config, corpus);
             return new RunPlan(config, trained, folder, device, tokenizer, template, corpus);
         }
         catch

@@ -60,15 +60,17 @@ public static class TokenAudit
     public static IReadOnlyList<AuditFinding> CheckPrompts(IReadOnlyList<RenderedConversation> conversations)
     {
         var turns = conversations.SelectMany(c => c.Turns).Where(t => t.Role == Turns.Assistant).ToList();
-        var inexact = turns.Count(t => !t.PromptIsExact);
-        return inexact == 0 ? [] :
-        [
-            new("inexact-prompt", AuditLevel.Warning,
-                $"before {inexact:N0} of {turns.Count:N0} assistant turns the template writes something else than the model will see at inference",
-                "the template drops or adds text depending on what follows (thinking, mostly): train on the last turn only, or set "
-                + "model.chat_template to a training variant of it"),
-        ];
+        return CheckPrompts(turns.Count(t => !t.PromptIsExact), turns.Count);
     }
+
+    /// <summary>The same of turns that were counted.</summary>
+    public static IReadOnlyList<AuditFinding> CheckPrompts(long inexact, long turns) => inexact == 0 ? [] :
+    [
+        new("inexact-prompt", AuditLevel.Warning,
+            $"before {inexact:N0} of {turns:N0} assistant turns the template writes something else than the model will see at inference",
+            "the template drops or adds text depending on what follows (thinking, mostly): train on the last turn only, or set "
+            + "model.chat_template to a training variant of it"),
+    ];
 
     private static IEnumerable<AuditFinding> DoubleBos(HfTokenizer tokenizer, IReadOnlyList<AuditRow> rows)
     {

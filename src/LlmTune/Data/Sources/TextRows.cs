@@ -16,6 +16,9 @@ public enum TextUnit
 
     /// <summary>What stands between blank lines.</summary>
     Paragraph,
+
+    /// <summary>Each line with its line end, blank ones too: what a tokenizer learns from.</summary>
+    WholeLine,
 }
 
 /// <summary>Text files: rows with the one column <c>text</c>. Nothing is trimmed but the line ends at the bounds of a document.</summary>
@@ -41,6 +44,7 @@ internal static class TextRows
         long first = 0;
         while (reader.Next())
         {
+            if (unit == TextUnit.WholeLine) return Document(reader.HasEnd ? [.. reader.Current.Span, (byte)'\n'] : reader.Current.Span, file, reader.Number);
             var line = reader.Current.Span is [.. var body, (byte)'\r'] ? body : reader.Current.Span;
             var blank = line.IndexOfAnyExcept(" \t"u8) < 0;
             if (blank && paragraph is null) continue;

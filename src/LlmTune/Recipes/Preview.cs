@@ -1,0 +1,182 @@
+using LlmTune.Data;
+using LlmTune.Models;
+using LlmTune.Tokenization;
+using Serilog;
+
+namespace LlmTune.Recipes;
+
+/// <summary>A token of an example as people see it.</summary>
+/// <param name="Text">What it adds to the text; empty while a character is not whole, which its last token then has.</param>
+/// <param name="Trained">Whether the model is trained to predict it.</param>
+/// <param name="Special">Whether it is a special or added token.</param>
+public sealed record PreviewToken(int Id, string Text, bool Trained, bool Special);
+
+/// <summary>An example as it will be trained on.</summary>
+/// <param name="Place">File and line.</param>
+/// <param name="Hidden">Tokens behind those that are shown, of a text that is longer than a row.</param>
+public sealed record PreviewExample(string Source, string Place, IReadOnlyList<PreviewToken> Tokens, int Hidden)
+{
+    public int Trained => Tokens.Count(token => token.Trained);
+
+    /// <summary>Neighbours of the same kind as one piece of text.</summary>
+    /// <param name="apart">Whether each special token is a piece of its own.</param>
+    public IEnumerable<(string Text, bool Trained, bool Special)> Pieces(bool apart)
+    {
+        for (var i = 0; i < Tokens.Count;)
+        {
+            var (first, start) = (Tokens[i], i);
+            do i++;
+            while (i < Tokens.Count && Tokens[i].Trained == first.Trained && !(apart && (first.Special || Tokens[i].Special)));
+            yield return (string.Concat(Tokens.Skip(start).Take(i - start).Select(token => token.Text)), first.Trained, apart && first.Special);
+        }
+    }
+}
+
+/// <summary>How many documents have a length.</summary>
+/// <param name="From">Tokens, from 1.</param>
+/// <param name="To">Tokens, this one included.</param>
+public sealed record LengthBin(int From, int To, int Count);
+
+/// <summary>What a run will see of its data.</summary>
+public sealed record PreviewResult
+{
+    public required DataReport Report { get; init; }
+
+    /// <summary>The first examples of each source, in turn.</summary>
+    public required IReadOnlyList<PreviewExample> Examples { get; init; }
+
+    /// <summary>Lengths of the documents that are trained on.</summary>
+    public required IReadOnlyList<LengthBin> Lengths { get; init; }
+
+    /// <summary>Tokens of a row.</summary>
+    public required int MaxLength { get; init; }
+
+    /// <summary>Rows of the first epoch.</summary>
+    public required int Rows { get; init; }
+
+    /// <summary>Share of the rows' room that tokens take.</summary>
+    public required double Fill { get; init; }
+
+    /// <summary>Share of padding among what a trainer computes on that lays documents in random order side by side, as many as a batch has rows.</summary>
+    public required double Padding { get; init; }
+
+    public required int RowsPerStep { get; init; }
+
+    /// <summary>Optimizer steps of the first epoch.</summary>
+    public required int StepsPerEpoch { get; init; }
+
+    /// <summary>Optimizer steps of the run.</summary>
+    public required int Steps { get; init; }
+
+    public required IReadOnlyList<AuditFinding> Findings { get; init; }
+
+    /// <summary>Whether the run would go wrong, or may.</summary>
+    public bool HasProblem => Findings.Any(finding => finding.Level is AuditLevel.Error or AuditLevel.Warning);
+}
+
+/// <summary>The story of a run up to its first step, without the model's weights: its data as the model will see them.</summary>
+public static class Preview
+{
+    /// <summary>Most bars of the histogram.</summary>
+    private const int MostBins = 12;
+
+    /// <param name="examples">How many examples are shown.</param>
+    /// <exception cref="RequestException">What training would refuse of the data, in the same words.</exception>
+    public static PreviewResult Run(RunConfig config, int examples, ILogger log, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
+    {
+        var folder = ModelFolder.Open(config.Model.Path);
+        var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
+        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
+        var prompts = new PromptCount(config.Data);
+        var codec = prompts.Watch(Codec.Of(tokenizer, template, folder.Spec.Vocabulary));
+        using var corpus = Corpus.Build(config.Data, RunData.Settings(config, folder, codec, onProgress), log, cancel);
+        RunData.RequireHeldOut(config, corpus);
+
+        var training = config.Training;
+        var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
+        var batches = new Batches(corpus, shape, training.DataSeed);
+        return new PreviewResult
+        {
+            Report = corpus.Report,
+            Examples = [.. First(corpus, examples).Select(document => Example(corpus, document, tokenizer, batches.Plan.Joined))],
+            Lengths = Bins([.. corpus.Training.SelectMany(documents => documents).Select(corpus.Length)]),
+            MaxLength = corpus.MaxLength,
+            Rows = batches.Plan.Rows,
+            Fill = batches.Plan.Fill,
+            Padding = Padded(corpus, training.PerDeviceTrainBatchSize, training.DataSeed),
+            RowsPerStep = shape.RowsPerStep,
+            StepsPerEpoch = batches.Plan.Steps(shape.RowsPerStep),
+            Steps = training.MaxSteps > 0 ? training.MaxSteps : batches.Steps(training.NumTrainEpochs),
+            Findings = [.. RunData.Audit(tokenizer, corpus, folder, embeddings: null), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
+        };
+    }
+
+    /// <summary>How many documents have the lengths 1 to w, w + 1 to 2w, …; w is a power of two.</summary>
+    internal static IReadOnlyList<LengthBin> Bins(int[] lengths)
+    {
+        var longest = lengths.DefaultIfEmpty().Max();
+        var width = 1;
+        while (longest > MostBins * width) width *= 2;
+        var counts = new int[(longest + width - 1) / width];
+        foreach (var length in lengths.Where(length => length > 0)) counts[(length - 1) / width]++;
+        return [.. counts.Select((count, i) => new LengthBin((i * width) + 1, (i + 1) * width, count))];
+    }
+
+    /// <summary>The first of every source, then the second …</summary>
+    private static IEnumerable<int> First(Corpus corpus, int count) =>
+        corpus.Training.SelectMany(documents => documents.Take(count).Select((document, turn) => (document, turn))).OrderBy(pair => pair.turn).Take(count).Select(pair => pair.document);
+
+    private static PreviewExample Example(Corpus corpus, int document, HfTokenizer tokenizer, bool joined)
+    {
+        var length = corpus.Length(document);
+        var shown = corpus.Read(new Slice(document, 0, Math.Min(length, corpus.MaxLength)));
+        var added = tokenizer.AddedTokens.Select(token => token.Id).ToHashSet();
+        var stream = tokenizer.Stream();
+        var tokens = shown.Ids.Select((id, t) =>
+        {
+            var text = stream.Add(id);
+            if (t == shown.Length - 1) text += stream.Finish();
+            return new PreviewToken(id, text, shown.Trained[t] && (t > 0 || joined), added.Contains(id) || tokenizer.IsSpecial(id));
+        });
+        return new PreviewExample(corpus.Labels[shown.Source], corpus.Place(document), [.. tokens], length - shown.Length);
+    }
+
+    private static double Padded(Corpus corpus, int rows, long seed)
+    {
+        var order = Mixture.Draw([.. corpus.Training.Select(documents => new MixtureSource(documents))], MixingMode.Once, shuffle: true, (ulong)seed, epoch: 0);
+        var plan = new PlanSettings { Packing = PackingMode.None, GroupByLength = false, MaxLength = corpus.MaxLength, RowsPerStep = rows };
+        return EpochPlan.Of(order, document => Math.Min(corpus.Length(document), corpus.MaxLength), plan, (ulong)seed, epoch: 0).Padding;
+    }
+
+    /// <summary>Counts the trained turns of the assistant, and those with another prompt than at inference. Rows are rendered on many threads.</summary>
+    private sealed class PromptCount(DataConfig data)
+    {
+        private readonly MaskSettings _masks = new() { TrainOnPrompt = data.TrainOnPrompt, MaskHistory = data.MaskHistory, RolesToTrain = data.RolesToTrain };
+        private long _turns, _inexact;
+
+        public long Turns => _turns;
+
+        public long Inexact => _inexact;
+
+        public Codec Watch(Codec codec) => codec.Render is not { } render ? codec : codec with
+        {
+            Render = conversation =>
+            {
+                var rendered = render(conversation);
+                Count(conversation, rendered);
+                return rendered;
+            },
+        };
+
+        private void Count(Conversation conversation, RenderedConversation rendered)
+        {
+            var trained = Rendering.Mask(conversation, rendered.Ids.Length, rendered.Turns, _masks);
+            foreach (var turn in rendered.Turns)
+            {
+                if (turn.Role != "assistant" || turn.End <= turn.Start || !trained[turn.Start]) continue;
+                Interlocked.Increment(ref _turns);
+                if (!turn.PromptIsExact) Interlocked.Increment(ref _inexact);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using LlmTune.Data;
+using LlmTune.Models;
+using LlmTune.Tokenization;
+
+namespace LlmTune.Recipes;
+
+/// <summary>The data of a run, as training and preview both see them.</summary>
+internal static class RunData
+{
+    private const int AuditedRows = 100;
+
+    private static readonly string[] TextFormats = ["text", "lines", "paragraphs", "tokenized"];
+
+    public static CorpusSettings Settings(RunConfig config, ModelFolder folder, Codec codec, IProgress<DataProgress>? onProgress) => new()
+    {
+        Codec = codec,
+        Progress = onProgress,
+        ModelLength = folder.Spec.MaxPositions,
+        Seed = config.Training.DataSeed,
+        RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
+    };
+
+    /// <exception cref="RequestException">An evaluation is asked for, and no row is left for it.</exception>
+    public static void RequireHeldOut(RunConfig config, Corpus corpus)
+    {
+        if (config.Data.Eval is not null && corpus.Eval.Length == 0)
+            throw new RequestException(
+                $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
+    }
+
+    /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
+    /// <param name="embeddings">Null where the weights are not there.</param>
+    public static IReadOnlyList<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, ModelFolder folder, AuditEmbeddings? embeddings)
+    {
+        var rows = corpus.Training.SelectMany((documents, source) => documents.Take(AuditedRows).Select(document =>
+        {
+            var (ids, trained) = (corpus[document].Ids, corpus[document].Trained);
+            var isText = TextFormats.Contains(corpus.Report.Sources[source].Format);
+            return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
+        })).ToList();
+        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
+        return TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings);
+    }
+}

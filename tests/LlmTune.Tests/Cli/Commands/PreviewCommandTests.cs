@@ -1,0 +1,152 @@
+using System.Text.RegularExpressions;
+using LlmTune.Cli;
+using LlmTune.Cli.Terminal;
+using LlmTune.Recipes;
+using Serilog.Core;
+
+namespace LlmTune.Tests.Cli.Commands;
+
+public sealed class PreviewCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public PreviewCommandTests()
+    {
+        // No weights: config.json and the tokenizer are all that a preview needs.
+        Directory.CreateDirectory(_folder["model"]);
+        foreach (var name in (string[])["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"])
+            File.Copy(Path.Combine(RealModels.Stories, name), Path.Combine(_folder["model"], name));
+        File.WriteAllText(_folder["pairs.jsonl"], """
+            {"prompt": "Once", "completion": " upon"}
+            {"prompt": "Lily", "completion": " <b>\u001b[31m"}
+            """);
+        File.WriteAllText(_folder["chat.jsonl"], """
+            {"messages": [{"role": "user", "content": "Once"}, {"role": "assistant", "content": "upon"}]}
+            """);
+        File.WriteAllText(_folder["run.yaml"], """
+            model: { path: model }
+            adapter: { type: lora }
+            data:
+              sources: [{ path: pairs.jsonl }]
+              max_length: 64
+            training: { output_dir: out, per_device_train_batch_size: 2, num_train_epochs: 2 }
+            """);
+    }
+
+    private (int Code, string Output, string Error) Run(params string[] args) => AppTests.Run(["preview", _folder["run.yaml"], .. args]);
+
+    private string Template(string text)
+    {
+        File.WriteAllText(_folder["template.jinja"], text);
+        return $"model.chat_template={_folder["template.jinja"]}";
+    }
+
+    [Fact]
+    public void What_is_trained_on_stands_between_marks_with_file_and_line()
+    {
+        var (code, output, error) = Run();
+        Assert.True(code == 0, error);
+        // By hand: BOS, ▁Once | ▁upon, EOS.
+        Assert.Contains($"── {_folder["pairs.jsonl"]}:1 (pairs.jsonl: 4 tokens, 2 trained on)\n", output, StringComparison.Ordinal);
+        Assert.Matches(@"<s> ?Once⟦ upon</s>⟧\n", output);
+        Assert.Contains($"── {_folder["pairs.jsonl"]}:2 ", output, StringComparison.Ordinal);
+        Assert.Contains("⟦ <b>␛[31m</s>⟧", output, StringComparison.Ordinal);
+        Assert.DoesNotContain('\e', output);
+        Assert.Matches(@"pairs\.jsonl +prompt_completion +2 +2 ", output);
+        Assert.Contains("\n2 documents in 1 row of up to 64 tokens, ", output, StringComparison.Ordinal);
+        Assert.Contains("\n1 step an epoch, of 2 rows each; 2 in the run\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ids_are_a_line_a_token() =>
+        Assert.Matches(@"\n     0        1    <s>\n     1      403    .?Once\n     2      407  \+  upon\n     3        2  \+ </s>\n", Run("--ids", "--rows", "1").Output);
+
+    [Fact]
+    public void On_a_terminal_colours_take_the_place_of_marks()
+    {
+        using var output = new StringWriter();
+        Assert.Equal(0, App.Run(["preview", _folder["run.yaml"]], Screen.To(output, TextWriter.Null, terminalWidth: 80)));
+        Assert.DoesNotContain('⟦', output.ToString());
+        var styles = Regex.Matches(output.ToString(), "\e\\[([0-9;]+)m( upon|</s>|<s>)").Select(m => (m.Groups[2].Value, m.Groups[1].Value)).Distinct().ToDictionary();
+        Assert.Equal(3, styles.Values.Distinct().Count());
+    }
+
+    /// <summary>Three long names do not fit: a column a source, and as many of them beside each other as do.</summary>
+    [Fact]
+    public void The_table_of_sources_fits_the_screen()
+    {
+        var rest = ", " + string.Join(", ", Enumerable.Range(1, 3).Select(i => $"{{ path: {_folder["pairs.jsonl"]}, label: a-source-with-a-long-name-{i} }}"));
+        using var output = new StringWriter();
+        var sources = $"data.sources=[{rest[2..]}]";
+        Assert.Equal(0, App.Run(["preview", _folder["run.yaml"], sources, "--rows", "0"], Screen.To(output, TextWriter.Null, terminalWidth: 80)));
+        var lines = Regex.Replace(output.ToString(), "\e\\[[0-9;]*m", "").ReplaceLineEndings("\n").Split('\n');
+        Assert.Equal(
+        [
+            "              a-source-with-a-long-name-1  a-source-with-a-long-name-2",
+            "  format                prompt_completion            prompt_completion",
+            "  rows                                  2                            2",
+        ], lines[..3]);
+        Assert.Contains("              a-source-with-a-long-name-3  all", lines);
+        Assert.Contains("  rows                                  2    6", lines);
+    }
+
+    [Fact]
+    public void A_check_says_what_is_wrong_and_fails()
+    {
+        Assert.Equal(0, Run("--check").Code);
+        Assert.Contains("Check: special tokens and the ends of answers are as they should be", Run("--check").Output, StringComparison.Ordinal);
+
+        // A template that does not close turns: nothing teaches the model to stop.
+        var open = Template("{% for m in messages %}{{ m.role }}:{{ m.content }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}");
+        var (code, output, _) = Run("--check", "data.sources.0.path=" + _folder["chat.jsonl"], open);
+        Assert.Equal(1, code);
+        Assert.Contains("error: no assistant turn ends with a special token that is trained on: the model would not learn to stop\n  → ", output, StringComparison.Ordinal);
+        Assert.Equal(0, Run("data.sources.0.path=" + _folder["chat.jsonl"], open).Code);
+    }
+
+    /// <summary>The template writes the name of the last speaker in front: at inference that is another one than in training.</summary>
+    [Fact]
+    public void A_check_finds_prompts_that_are_not_those_of_inference()
+    {
+        var shifty = Template("{{ messages[-1].role }} {% for m in messages %}{{ m.role }}:{% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}");
+        var (code, output, error) = Run("--check", "data.sources.0.path=" + _folder["chat.jsonl"], shifty);
+        Assert.True(code == 1, output + error);
+        Assert.Contains("warning: before 1 of 1 assistant turns the template writes something else than the model will see at inference\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_training_refuses_is_refused_in_the_same_words()
+    {
+        foreach (var setting in (string[])["data.sources.0.path=" + _folder["none.jsonl"], "data.eval.fraction=0.0000001", "data.sources.0.format=messages", "data.sources.0.path=" + _folder["chat.jsonl"]])
+        {
+            var (code, output, error) = Run("-q", setting);
+            Assert.Equal((2, ""), (code, output));
+            var refused = Assert.Throws<RequestException>(() => Finetune.Run(RunConfig.Load(_folder["run.yaml"], setting, "device=cpu"), force: false, Logger.None));
+            Assert.Equal($"error: {refused.Message}\n", error);
+        }
+    }
+
+    [Fact]
+    public void A_page_holds_everything_and_text_is_no_markup()
+    {
+        Assert.Equal(0, Run("--html", _folder["page.html"], "-q").Code);
+        var page = File.ReadAllText(_folder["page.html"]);
+        Assert.Contains("<span class=\"t\" title=\"407\"> upon</span><span class=\"t s\" title=\"2\">&lt;/s&gt;</span>", page, StringComparison.Ordinal);
+        Assert.Contains("<span class=\"s\" title=\"1\">&lt;s&gt;</span>", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<b>\u001b", page, StringComparison.Ordinal);
+        Assert.DoesNotMatch("src=|href=|@import|url\\(", page);
+        Assert.Contains("<p>2 documents in 1 row of up to 64 tokens", page, StringComparison.Ordinal);
+    }
+
+    /// <summary>Widths are powers of two, at most twelve bars; every document is in one.</summary>
+    [Fact]
+    public void The_histogram()
+    {
+        Assert.Equal([new LengthBin(1, 2, 1), new LengthBin(3, 4, 1), new LengthBin(5, 6, 0), new LengthBin(7, 8, 0), new LengthBin(9, 10, 0), new LengthBin(11, 12, 0), new LengthBin(13, 14, 2)],
+            Preview.Bins([1, 3, 13, 14]));
+        Assert.Equal([new LengthBin(1, 1, 2)], Preview.Bins([1, 1]));
+        Assert.Empty(Preview.Bins([]));
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
