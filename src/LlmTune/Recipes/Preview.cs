@@ -89,7 +89,8 @@ public static class Preview
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         var prompts = new PromptCount(config.Data);
         var codec = prompts.Watch(Codec.Of(tokenizer, template, folder.Spec.Vocabulary));
-        using var corpus = Corpus.Build(config.Data, RunData.Settings(config, folder, codec, onProgress), log, cancel);
+        // Without the cache: prompts are counted where rows are rendered.
+        using var corpus = Corpus.Build(config.Data with { Cache = false }, RunData.Settings(config, folder, codec, onProgress), log, cancel);
         RunData.RequireHeldOut(config, corpus);
 
         var training = config.Training;
