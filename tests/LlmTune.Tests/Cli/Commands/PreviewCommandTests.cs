@@ -64,6 +64,7 @@ public sealed class PreviewCommandTests : IDisposable
     [Fact]
     public void On_a_terminal_colours_take_the_place_of_marks()
     {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 }, "NO_COLOR is set");
         using var output = new StringWriter();
         Assert.Equal(0, App.Run(["preview", _folder["run.yaml"]], Screen.To(output, TextWriter.Null, terminalWidth: 80)));
         Assert.DoesNotContain('⟦', output.ToString());
