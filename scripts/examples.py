@@ -1,20 +1,15 @@
-"""Makes examples/questions.jsonl and examples/held-out.jsonl: two facts in the words of little stories, a question about one of them.
-Run in the repository root: python3 scripts/examples.py. Seeded: the same files every time; no held-out pair of facts is trained on."""
-import json, random
+"""Makes examples/questions.jsonl and examples/held-out.jsonl: a fact in the words of little stories, and two questions about it.
+Run in the repository root: python3 scripts/examples.py. Seeded: the same files every time; no held-out fact is trained on."""
+import itertools, json, random
 
-random.seed(7)
 names = ["Tom", "Lily", "Ben", "Mia", "Sam", "Lucy", "Max", "Anna"]
-colors = ["red", "blue", "green", "big", "small", "pink"]
+kinds = ["red", "blue", "green", "big", "small", "pink"]
 things = ["ball", "hat", "car", "box", "book", "dog", "cake", "bike"]
-rows, seen = {"questions": [], "held-out": []}, set()
-while len(rows["held-out"]) < 100:
-    (a, b), (c, d), (x, y) = random.sample(names, 2), random.sample(colors, 2), random.sample(things, 2)
-    facts = f"{a} has a {c} {x}. {b} has a {d} {y}."
-    if facts in seen: continue
-    seen.add(facts)
-    question, answer = random.choice([(f"Who has the {x}?", a), (f"Who has the {y}?", b), (f"What does {a} have?", f"a {c} {x}"), (f"What does {b} have?", f"a {d} {y}")])
-    row = {"prompt": f"{facts} {question}", "completion": f" {answer[0].upper()}{answer[1:]}."}
-    rows["questions" if len(rows["questions"]) < 3000 else "held-out"].append(row)
-for name, made in rows.items():
-    with open(f"examples/{name}.jsonl", "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row) + "\n" for row in made)
+facts = list(itertools.product(names, kinds, things))
+random.Random(7).shuffle(facts)
+for file, part in (("held-out", facts[:50]), ("questions", facts[50:])):
+    with open(f"examples/{file}.jsonl", "w", encoding="utf-8", newline="\n") as out:
+        for name, kind, thing in part:
+            fact = f"One day, {name} had a {kind} {thing}."
+            for question, answer in ((f"Who had the {thing}?", name), (f"What did {name} have?", f"A {kind} {thing}")):
+                out.write(json.dumps({"prompt": f"{fact} {question}", "completion": f" {answer}."}) + "\n")
