@@ -152,7 +152,7 @@ public static class TokenAudit
         if (untrained.Count == 0) yield break;
         yield return new("untrained-tokens", AuditLevel.Warning,
             $"the base model's embeddings of {Names(tokenizer, untrained)} look as if they had never been trained, and they stay frozen",
-            $"train them: adapter.modules_to_save: [embed_tokens, lm_head], or adapter.trainable_token_indices: [{string.Join(", ", untrained)}]; "
+            $"train them: adapter.modules_to_save: [embed_tokens, lm_head] (where the two are one: [embed_tokens] with ensure_weight_tying: true); "
             + "or use the model's instruct version, or a template with tokens that it knows");
     }
 

@@ -97,7 +97,7 @@ public sealed class TokenAuditTests : IDisposable
         float[] Copied(int id) => id == ImEnd ? Varied(start) : Varied(id);
         var zero = Assert.Single(TokenAudit.Check(_model.Tokenizer, [Chat], [ImEnd], null, new AuditEmbeddings(Zero, true)));
         Assert.Equal("the base model's embeddings of <|im_start|> (258) look as if they had never been trained, and they stay frozen", zero.Problem);
-        Assert.Contains("adapter.trainable_token_indices: [258]", zero.Remedy, StringComparison.Ordinal);
+        Assert.Contains("adapter.modules_to_save: [embed_tokens, lm_head]", zero.Remedy, StringComparison.Ordinal);
         var copied = Assert.Single(TokenAudit.Check(_model.Tokenizer, [Chat], [ImEnd], null, new AuditEmbeddings(Copied, true)));
         Assert.Contains("<|im_start|> (258), <|im_end|> (259)", copied.Problem, StringComparison.Ordinal);
         Assert.Empty(TokenAudit.Check(_model.Tokenizer, [Chat], [ImEnd], null, new AuditEmbeddings(Zero, Frozen: false)));
