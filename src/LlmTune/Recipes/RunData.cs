@@ -20,6 +20,25 @@ internal static class RunData
         RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
     };
 
+    /// <summary>Where tokenized data is kept from run to run: LLMTUNE_CACHE, or the user's own folder; null where neither can be written to.</summary>
+    public static string? CacheFolder()
+    {
+        var root = Environment.GetEnvironmentVariable("LLMTUNE_CACHE") is { Length: > 0 } named
+            ? named
+            : Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData) is { Length: > 0 } own ? Path.Combine(own, "llmtune") : null;
+        if (root is null) return null;
+        var folder = Path.Combine(root, "data");
+        try
+        {
+            Directory.CreateDirectory(folder);
+            using (File.Create(Path.Combine(folder, $".{Guid.NewGuid():N}"), 1, FileOptions.DeleteOnClose)) return folder;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     /// <exception cref="RequestException">An evaluation is asked for, and no row is left for it.</exception>
     public static void RequireHeldOut(RunConfig config, Corpus corpus)
     {

@@ -65,7 +65,7 @@ public sealed class RunPlan : IDisposable
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, Devices.TypeOf(config.Model.Dtype, device),
             config.Model.Init == ModelInit.Random ? ", with random weights" : "");
 
-        var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress);
+        var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress) with { CacheFolder = RunData.CacheFolder() };
         var corpus = Corpus.Build(config.Data, settings, log, cancel);
         try
         {
