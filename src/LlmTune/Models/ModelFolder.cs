@@ -1,4 +1,5 @@
 using LlmTune.Layers;
+using LlmTune.Native;
 
 namespace LlmTune.Models;
 
@@ -43,7 +44,10 @@ public sealed class ModelFolder
     /// times slower).
     /// </summary>
     public static ScalarType DefaultType(Device device) =>
-        device.type == DeviceType.CUDA ? ScalarType.BFloat16 : ScalarType.Float32;
+        device.type == DeviceType.CUDA && HasBFloat16(Math.Max(0, device.index)) ? ScalarType.BFloat16 : ScalarType.Float32;
+
+    /// <summary>From compute capability 8.0 (Ampere) on; a GPU that the driver does not describe is taken to be a new one.</summary>
+    private static bool HasBFloat16(int gpu) => CudaDriver.Devices().FirstOrDefault(found => found.Index == gpu) is not { } known || known.Capability.Major >= 8;
 
     /// <summary>Builds the model with random weights: only config.json is read.</summary>
     /// <param name="trainable">Which tensors receive gradients, by their names in a folder.</param>

@@ -44,4 +44,15 @@ public class MemoryPlanTests
         Assert.InRange(Recomputed(fixedPart + needed.Activations), 1, 2);
         Assert.Equal(3, Recomputed(fixedPart));
     }
+
+    [Fact]
+    public void As_many_blocks_are_recomputed_as_the_memory_asks_for()
+    {
+        var spec = TinyModels.Spec("llama", layers: 4);
+        var one = MemoryPlan.BytesOfBlock(spec, 0, tokens: 100, ScalarType.Float32);
+        int Recomputed(double blocks) => MemoryPlan.Recomputed(spec, null, 100, ScalarType.Float32, (long)(one * blocks / 0.6));
+        Assert.Equal([4, 3, 2, 0, 0], new[] { 0.5, 1.5, 2.5, 4.5, 9 }.Select(Recomputed));
+        Assert.Equal(2, MemoryPlan.Recomputed(spec, 2, 100, ScalarType.Float32, 0));
+        Assert.Equal(4, MemoryPlan.Recomputed(spec, int.MaxValue, 100, ScalarType.Float32, long.MaxValue));
+    }
 }
