@@ -10,9 +10,16 @@ internal static class DryRun
 {
     public static int Show(RunConfig config, bool force, Session session)
     {
-        RunFolder.RequireFree(config.Training.OutputDir, force, config.Model.Path);
         using var plan = RunPlan.Make(config with { Data = config.Data with { Cache = false } }, Logger.None, cancel: session.Interrupt.Token);
         session.Screen.Output.Write(Text(plan));
+        try
+        {
+            RunFolder.RequireFree(config.Training.OutputDir, force, config.Model.Path);
+        }
+        catch (RequestException e)
+        {
+            session.Log.Warning("{Problem}", e.Message);   // train itself will refuse
+        }
         return 0;
     }
 
@@ -37,6 +44,7 @@ internal static class DryRun
             ("  gradients, optimizer", $"{Bytes(memory.Training)}"),
             ("  activations kept", $"{Bytes(memory.Activations)}, {memory.Recomputed} of {spec.Blocks.Count} layers computed again"),
             ("  chunk of the head", $"{Bytes(memory.Head)}"),
+            ("free now", $"{Bytes(plan.FreeMemory)}{(memory.Total > plan.FreeMemory ? ": not enough" : "")}"),
         ];
         var width = rows.Max(row => row.Name.Length) + 2;
         return string.Concat(rows.Select(row => $"{row.Name.PadRight(width)}{row.Value.ToString(CultureInfo.InvariantCulture)}\n"));

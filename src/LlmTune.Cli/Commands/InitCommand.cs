@@ -1,12 +1,9 @@
 using System.CommandLine;
-using System.Text.Json;
-using LlmTune.Adapters;
 using LlmTune.Cli.Terminal;
 using LlmTune.Config;
-using LlmTune.Data;
 using LlmTune.Models;
+using LlmTune.Native;
 using LlmTune.Recipes;
-using LlmTune.Training;
 using Spectre.Console;
 
 namespace LlmTune.Cli.Commands;
@@ -16,74 +13,97 @@ internal static class InitCommand
 {
     private const string SchemaFile = "llmtune.schema.json";
 
+    private static readonly Dictionary<string, StarterMethod> Methods = new()
+    {
+        ["lora"] = StarterMethod.Lora,
+        ["full"] = StarterMethod.Full,
+        ["pretrain"] = StarterMethod.Pretrain,
+    };
+
     public static Command Create()
     {
         var file = new Argument<string>("file") { Description = "run file to write", DefaultValueFactory = _ => "run.yaml" };
         var model = new Option<string>("--model") { Description = "model folder or hub id", HelpName = "path" };
         var data = new Option<string[]>("--data") { Description = "file to train on; may be given several times", HelpName = "file" };
-        var method = new Option<string>("--method") { Description = "how to tune: lora", HelpName = "name", DefaultValueFactory = _ => "lora" };
+        var method = new Option<string>("--method")
+        {
+            Description = "lora, full (every weight), or pretrain (from random weights)", HelpName = "name", DefaultValueFactory = _ => "lora",
+        };
         var force = new Option<bool>("--force") { Description = "overwrite the file if it is there" };
-        method.OneOf("lora");
+        method.OneOf([.. Methods.Keys]);
         var command = new Verb("init", "write a commented run file to start from",
             "init run.yaml --model models/Qwen2.5-0.5B-Instruct --data data/train.jsonl",
+            "init full.yaml --method full --model Qwen/Qwen3-0.6B --data data/domain.jsonl --data data/general.jsonl",
             "init  # asks for what is missing")
         {
             file, model, data, method, force,
         };
         command.SetAction(args => Run(
-            args.GetValue(file)!, args.GetValue(model), args.GetValue(data) ?? [], args.GetValue(force), args.Session()));
+            args.GetValue(file)!, args.GetValue(model), args.GetValue(data) ?? [], Methods[args.GetValue(method)!], args.GetValue(force), args.Session()));
         return command;
     }
 
-    private static int Run(string file, string? model, IReadOnlyList<string> data, bool force, Session session)
+    private static int Run(string file, string? model, IReadOnlyList<string> data, StarterMethod method, bool force, Session session)
     {
         if (File.Exists(file) && !force) throw new RequestException($"{file} is there already; choose another name, or overwrite it by --force");
         if (Directory.Exists(file)) throw new RequestException($"{file} is a folder; name the run file to write in it");
         (model, data) = Ask(model, data, session.Screen);
 
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        if (LooksLikeFolder(model) && !Directory.Exists(model)) session.Log.Warning("there is no folder {Model} yet", model);
         foreach (var source in data.Where(source => source != "-" && !source.Contains('*', StringComparison.Ordinal) && !Path.Exists(source)))
             session.Log.Warning("there is no file {Data} yet", source);
 
         Directory.CreateDirectory(folder);
-        File.WriteAllText(file, Text(Path.GetFileName(file), folder, model, data));
+        var run = Fitted(Run(folder, model, data, method), model, session);
+        File.WriteAllText(file, Text(Path.GetFileName(file), run));
         File.WriteAllText(Path.Join(folder, SchemaFile), ConfigFile.Schema<RunConfig>(SchemaCommand.Title));
         session.Log.Information("Wrote {File}, and {Schema} beside it, by which editors complete and check it", file, SchemaFile);
-        session.Log.Information("Look it over, then: llmtune train {File}", file);
+        session.Log.Information("Next: look it over, then llmtune preview {File} --check, and llmtune train {File}", file, file);
         return 0;
     }
 
-    /// <summary>The run file; paths in it are relative to its folder.</summary>
-    internal static string Text(string name, string folder, string model, IReadOnlyList<string> data)
+    /// <summary>The run; paths in it are relative to the folder of its file.</summary>
+    internal static RunConfig Run(string folder, string model, IEnumerable<string> data, StarterMethod method) => StarterFile.For(
+        LooksLikeFolder(model) || Directory.Exists(model) ? Relative(model, folder) : model,
+        Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Replace('\\', '/'))),
+        data.Select(path => path == "-" ? path : Relative(path, folder)),
+        method);
+
+    /// <summary>The run as it fits this machine; as it is where the model is not there yet.</summary>
+    private static RunConfig Fitted(RunConfig run, string model, Session session)
     {
-        var label = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Replace('\\', '/')));
-        var run = new RunConfig
+        ModelFolder found;
+        try
         {
-            Model = new ModelConfig { Path = LooksLikeFolder(model) || Directory.Exists(model) ? Relative(model, folder) : model },
-            Adapter = new LoraConfig(),
-            Data = new DataConfig
-            {
-                Sources = [.. data.Select(path => new SourceConfig { Path = path == "-" ? path : Relative(path, folder) })],
-                Eval = new EvalConfig { Fraction = 0.02 },
-                MaxLength = Math.Min(2048, LongestOf(model) ?? 2048),
-            },
-            Training = new TrainingConfig { OutputDir = $"out/{label}-lora", LearningRate = 2e-4 },
-        };
-        return $"""
-            # yaml-language-server: $schema={SchemaFile}
-            #
-            # LoRA fine-tuning of {label}.
-            #
-            #   llmtune train {name}
-            #
-            # Paths are relative to this file. Any setting can be changed for one run, those of training by their own name alone:
-            #
-            #   llmtune train {name} learning_rate=1e-4 adapter.r=8
-
-
-            """.ReplaceLineEndings("\n") + ConfigFile.ToCommentedYaml(run);
+            found = ModelFolder.Open(model);
+        }
+        catch (RequestException e)
+        {
+            session.Log.Warning("the file is not fitted to the model and to this machine's memory: {Problem}", e.Message);
+            return run;
+        }
+        Libtorch.Load();
+        var (fitted, needed, free) = StarterFile.Fit(run, found);
+        session.Log.Information("{Rows} rows of {Length:N0} tokens at once: about {Needed:F1} GB of {Free:F1} GB that are free here",
+            fitted.Training.PerDeviceTrainBatchSize, fitted.Data.MaxLength, needed / 1e9, free / 1e9);
+        if (needed > free)
+            session.Log.Warning("that is more than there is: {Advice}", run.Adapter is null ? "--method lora takes far less" : "a smaller model, or a smaller data.max_length");
+        return fitted;
     }
+
+    internal static string Text(string name, RunConfig run) => $"""
+        # yaml-language-server: $schema={SchemaFile}
+        #
+        # {(run.Adapter is not null ? "LoRA fine-tuning" : run.Model.Init == ModelInit.Random ? "Pretraining from random weights" : "Full fine-tuning")} of {run.Model.Path}.
+        #
+        #   llmtune train {name}
+        #
+        # Paths are relative to this file. Any setting can be changed for one run, those of training by their own name alone:
+        #
+        #   llmtune train {name} learning_rate=1e-4 data.max_length=1024
+
+
+        """.ReplaceLineEndings("\n") + ConfigFile.ToCommentedYaml(run);
 
     private static (string Model, IReadOnlyList<string> Data) Ask(string? model, IReadOnlyList<string> data, Screen screen)
     {
@@ -108,19 +128,4 @@ internal static class InitCommand
     /// <summary>A path that was given on the command line, as it is written in a file of a folder.</summary>
     private static string Relative(string path, string folder) =>
         path.StartsWith('~') || Path.IsPathRooted(path) ? path : Path.GetRelativePath(folder, Path.GetFullPath(path)).Replace('\\', '/');
-
-    /// <summary>The number of positions that the model was made for, where its folder says so.</summary>
-    private static int? LongestOf(string model)
-    {
-        try
-        {
-            using var config = JsonDocument.Parse(File.ReadAllText(Path.Join(model, "config.json")));
-            var isThere = config.RootElement.TryGetProperty("max_position_embeddings", out var value);
-            return isThere && value.TryGetInt32(out var longest) && longest > 1 ? longest : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
-        {
-            return null;
-        }
-    }
 }

@@ -1,8 +1,6 @@
 using LlmTune.Adapters;
 using LlmTune.Data;
 using LlmTune.Models;
-using LlmTune.Native;
-using LlmTune.Objectives;
 using LlmTune.Tokenization;
 using LlmTune.Training;
 using Serilog;
@@ -15,14 +13,12 @@ namespace LlmTune.Recipes;
 /// </summary>
 public sealed class RunPlan : IDisposable
 {
-    private readonly IReadOnlySet<string> _trained;   // names of the model's tensors
-    private readonly long _freeMemory;
+    private readonly RunMemory _memory;
 
-    private RunPlan(RunConfig config, IReadOnlySet<string> trained, ModelFolder folder, Device device, HfTokenizer tokenizer, ChatTemplate? template, Corpus corpus)
+    private RunPlan(RunConfig config, RunMemory memory, ModelFolder folder, Device device, HfTokenizer tokenizer, ChatTemplate? template, Corpus corpus)
     {
-        (Config, _trained, Folder, Device, Tokenizer, Template, Corpus) = (config, trained, folder, device, tokenizer, template, corpus);
+        (Config, _memory, Folder, Device, Tokenizer, Template, Corpus) = (config, memory, folder, device, tokenizer, template, corpus);
         Type = Devices.TypeOf(config.Model.Dtype, device);
-        _freeMemory = FreeMemory(device);
         Shape = new BatchShape(config.Training.PerDeviceTrainBatchSize, config.Training.GradientAccumulationSteps);
         Batches = new Batches(corpus, Shape, config.Training.DataSeed);
         Steps = config.Training.MaxSteps > 0 ? config.Training.MaxSteps : Batches.Steps(config.Training.NumTrainEpochs);
@@ -58,7 +54,7 @@ public sealed class RunPlan : IDisposable
     {
         var device = Devices.Of(config.Device);
         var folder = ModelFolder.Open(config.Model.Path);
-        var trained = config.Adapter is null ? config.Model.Trainable.Of(folder.Spec) : new HashSet<string>();
+        var memory = new RunMemory(config, folder, device);
         var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}{Drawn}",
@@ -71,7 +67,7 @@ public sealed class RunPlan : IDisposable
         {
             log.Information("{Table}", corpus.Report.Table().TrimEnd());
             RunData.RequireHeldOut(config, corpus);
-            return new RunPlan(config, trained, folder, device, tokenizer, template, corpus);
+            return new RunPlan(config, memory, folder, device, tokenizer, template, corpus);
         }
         catch
         {
@@ -82,57 +78,32 @@ public sealed class RunPlan : IDisposable
 
     /// <summary>The model on its device, from its weights or drawn at random.</summary>
     public Decoder LoadModel() => Config.Model.Init == ModelInit.Random
-        ? Folder.Draw(Device, Type, Config.Training.Seed, _trained.Contains)
-        : Folder.Load(Device, Type, _trained.Contains);
+        ? Folder.Draw(Device, Type, Config.Training.Seed, _memory.Trained.Contains)
+        : Folder.Load(Device, Type, _memory.Trained.Contains);
 
     /// <summary>Puts a fresh adapter on a model, or the one that the run goes on from; null where the model itself is trained.</summary>
-    public AdapterSet? Adapt(Decoder model)
+    public AdapterSet? Adapt(Decoder model) => Adapt(Config, model);
+
+    /// <inheritdoc cref="Adapt(Decoder)"/>
+    internal static AdapterSet? Adapt(RunConfig config, Decoder model)
     {
-        if (Config.Adapter is not LoraConfig lora) return null;
+        if (config.Adapter is not LoraConfig lora) return null;
         var set = lora.Path is { } path
             ? AdapterFolder.Load(RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path, model.Parts, model.Device, trainable: true)
-            : AdapterSet.Create(LoraPlan.From(lora), model.Parts, Config.Training.Seed, model.Device);
+            : AdapterSet.Create(LoraPlan.From(lora), model.Parts, config.Training.Seed, model.Device);
         set.Activate(model.Parts);
         return set;
     }
 
+    /// <summary>Bytes that are free on the device.</summary>
+    public long FreeMemory => _memory.Free;
+
     /// <summary>How many parameters will train; no weight is read.</summary>
-    public long CountTrainable()
-    {
-        if (Config.Adapter is null)
-            return Decoder.TensorShapes(Folder.Spec).Where(tensor => _trained.Contains(tensor.Name)).Sum(tensor => tensor.Shape.Aggregate(1L, (a, b) => a * b));
-        using var outline = Decoder.Outline(Folder.Spec);
-        using var adapters = Adapt(outline)!;
-        return adapters.Tensors.Sum(tensor => tensor.Tensor.Value.numel());
-    }
+    public long CountTrainable() => _memory.CountTrainable();
 
     /// <summary>What a step takes.</summary>
     /// <param name="trainable">How many parameters train.</param>
-    public MemoryEstimate Memory(long trainable)
-    {
-        var spec = Folder.Spec;
-        var trained = new TrainedShare(trainable, OfModel: Config.Adapter is null, FirstBlock(), Head: _trained.Contains(Decoder.HeadWeight(spec)));
-        return MemoryPlan.Estimate(
-            spec, Type, trained, (long)Shape.RowsPerBatch * Corpus.MaxLength, TokenStatistics.ChunkRows(Device, spec.Vocabulary),
-            Config.Training.GradientCheckpointing.Blocks, _freeMemory);
-    }
+    public MemoryEstimate Memory(long trainable) => _memory.Estimate(trainable, (long)Shape.RowsPerBatch * Corpus.MaxLength);
 
     public void Dispose() => Corpus.Dispose();
-
-    /// <summary>The first block that keeps anything for the backward pass.</summary>
-    private int FirstBlock()
-    {
-        if (Config.Adapter is not null || _trained.Contains(Decoder.EmbeddingWeight)) return 0;
-        var blocks = Folder.Spec.Blocks.Count;
-        return Enumerable.Range(0, blocks).FirstOrDefault(
-            block => _trained.Any(name => name.StartsWith(Decoder.BlockName(block) + ".", StringComparison.Ordinal)), blocks);
-    }
-
-    private static long FreeMemory(Device device)
-    {
-        var machine = Machine.Examine();
-        if (device.type != DeviceType.CUDA) return machine.FreeMemory;
-        var index = Math.Max(0, device.index);
-        return index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30;
-    }
 }

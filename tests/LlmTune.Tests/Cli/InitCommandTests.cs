@@ -1,4 +1,5 @@
 using LlmTune.Config;
+using LlmTune.Models;
 using LlmTune.Recipes;
 
 namespace LlmTune.Tests.Cli;
@@ -10,7 +11,7 @@ public sealed class InitCommandTests : IDisposable
     private string Write(params string[] more)
     {
         Directory.CreateDirectory(Path.Join(_folder, "models", "tiny"));
-        File.WriteAllText(Path.Join(_folder, "models", "tiny", "config.json"), """{ "max_position_embeddings": 512 }""");
+        File.Copy(Path.Join(RealModels.Stories, "config.json"), Path.Join(_folder, "models", "tiny", "config.json"), overwrite: true);
         var file = Path.Join(_folder, "runs", "run.yaml");
         string[] args = ["init", file, "--model", Path.Join(_folder, "models", "tiny"), "--data", Path.Join(_folder, "a.jsonl"), "--data", Path.Join(_folder, "b.jsonl"), .. more];
         var (code, _, error) = AppTests.Run(args);
@@ -69,6 +70,29 @@ public sealed class InitCommandTests : IDisposable
             "data.eval.sources cannot stand beside fraction; keep one of them",
             "training.warmup_ratio cannot stand beside warmup_steps; keep one of them",
         ], excluded);
+    }
+
+    [Theory]
+    [InlineData("lora", false, ModelInit.Weights, 2e-4)]
+    [InlineData("full", true, ModelInit.Weights, 2e-5)]
+    [InlineData("pretrain", true, ModelInit.Random, 1e-3)]
+    public void Each_method_has_its_own_values(string method, bool whole, ModelInit init, double rate)
+    {
+        var run = RunConfig.Load(Write("--method", method));
+        Assert.Equal((whole, init, rate), (run.Adapter is null, run.Model.Init, run.Training.LearningRate));
+        Assert.Equal(Path.Join(_folder, "runs", "out", $"tiny-{method}"), run.Training.OutputDir);
+    }
+
+    [Fact]
+    public void It_says_what_a_step_takes_of_what_is_free_or_why_it_does_not_know()
+    {
+        var file = Path.Join(_folder, "run.yaml");
+        var (code, _, error) = AppTests.Run("init", file, "--model", RealModels.Stories, "--data", "rows.jsonl");
+        Assert.Equal(0, code);
+        Assert.Matches(@"8 rows of 512 tokens at once: about 0\.\d GB of [\d.]+ GB that are free here\n", error);
+        (code, _, error) = AppTests.Run("init", file, "--force", "--model", Path.Join(_folder, "nowhere", "at", "all"), "--data", "rows.jsonl");
+        Assert.Equal(0, code);
+        Assert.Contains("the file is not fitted to the model and to this machine's memory: ", error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -58,6 +58,23 @@ public sealed class InitModelAndDryRunTests : IDisposable
         Assert.Equal(before, _folder.Names);
     }
 
+    [Fact]
+    public void A_dry_run_over_a_finished_run_says_that_train_will_refuse()
+    {
+        Directory.CreateDirectory(_folder["run"]);
+        File.WriteAllText(Path.Combine(_folder["run"], "run.json"), "{}");
+        string[] args =
+        [
+            "train", Path.Combine(Repository.Root, "configs", "lora.yaml"), $"model.path={RealModels.Stories}", $"data.sources.0.path={Data()}",
+            "device=cpu", "data.eval.count=4", "data.eval.fraction=null", $"output_dir={_folder["run"]}", "--dry-run",
+        ];
+        var (code, output, error) = AppTests.Run(args);
+        Assert.True(code == 0, error);
+        Assert.Contains("steps ", output, StringComparison.Ordinal);
+        Assert.Contains("holds a run already; name another training.output_dir, or say --force to replace it", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("holds a run already", AppTests.Run([.. args, "--force"]).Error, StringComparison.Ordinal);
+    }
+
     /// <summary>Every sample run file, two steps on a small model.</summary>
     [Theory]
     [InlineData("full.yaml")]

@@ -1,6 +1,7 @@
 using LlmTune.Config;
 using LlmTune.Data;
 using LlmTune.Recipes;
+using LlmTune.Tests.Cli;
 using Serilog.Core;
 
 namespace LlmTune.Tests.Recipes;
@@ -49,6 +50,16 @@ public class ConfigsTests
         Assert.Equal(2, result.Steps);
         Assert.True(result.Folder.IsFinished);
     }
+
+    /// <summary>Editors complete and check the files by it. To write it anew: llmtune schema > configs/llmtune.schema.json</summary>
+    [Fact]
+    public void The_schema_beside_them_is_that_of_this_version() =>
+        Assert.Equal(AppTests.Run("schema").Output, File.ReadAllText(Path.Join(Folder, "llmtune.schema.json")));
+
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void Names_the_schema_beside_it(string file) =>
+        Assert.Equal("# yaml-language-server: $schema=llmtune.schema.json", File.ReadLines(Path.Join(Folder, file)).First());
 
     [Theory]
     [MemberData(nameof(Files))]
