@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LlmTune.Data;
 using LlmTune.Data.Formats;
+using LlmTune.Evaluation;
 using LlmTune.Tests.Training;
 using LlmTune.Tokenization;
 
@@ -36,11 +37,49 @@ public class TrlGoldenTests
             case var curve when @case.TryGetProperty("prepared", out _) && @case.TryGetProperty("micro", out _) && curve!.StartsWith("sft-", StringComparison.Ordinal):
                 using (var golden = new GoldenCase(Area, folder)) SftCurves.Replay(golden);
                 return;   // has counted itself
+            case "sft-loss":
+                using (var golden = new GoldenCase(Area, folder)) SftLosses.Compare(golden);
+                return;
+            case "sft-curve-evaluate":
+                Evaluated(folder);
+                return;
             case var other:
                 Golden.Skip(Area, $"{other}, which is neither data nor a curve of supervised fine-tuning");
                 break;
         }
         Golden.Ran(Area);
+    }
+
+    // ---- evaluation
+
+    /// <summary>Their loss is the mean over rows of the loss of each row's batch of two; ours is one mean over tokens.</summary>
+    private static void Evaluated(string folder)
+    {
+        using var golden = new GoldenCase(Area, folder);
+        golden.Described("case", "library", "versions", "what");
+        Assert.True(golden.Field("assistant_only_loss").GetBoolean());
+        using var model = golden.OpenModel(golden.PathOf("model")).Load(Golden.Device, ScalarType.Float32);
+        var tokenizer = HfTokenizer.Load(golden.PathOf("tokenizer"));
+        var options = new Options(int.MaxValue, "keep_start", null, AssistantOnly: true, CompletionOnly: false, "text");
+        var batches = golden.Field("dataset").EnumerateArray().Select(row => Prepared(row, options, tokenizer))
+            .Select(tokens => new Document(tokens.Ids, tokens.Trained)).Chunk(2).ToArray();
+        var sum = 0.0;
+        foreach (var batch in batches) sum += batch.Length * HeldOut.Loss(model, [TokenBatch.Of(batch)]).All.Loss;
+        foreach (var metric in golden.Field("metrics").EnumerateObject())
+        {
+            switch (metric.Name)
+            {
+                case "eval_loss":
+                    Close.Assert(metric.Value.GetDouble(), sum / batches.Sum(batch => batch.Length), metric.Name);
+                    break;
+                case "eval_entropy" or "eval_mean_token_accuracy" or "eval_num_tokens":
+                    break;   // not measured here
+                default:
+                    Assert.Fail($"the metric '{metric.Name}' is not understood");
+                    break;
+            }
+        }
+        golden.Finish();
     }
 
     // ---- packing
