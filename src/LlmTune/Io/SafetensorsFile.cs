@@ -69,6 +69,14 @@ public sealed class SafetensorsFile : IDisposable
         return aligned;
     }
 
+    /// <summary>Says that a tensor has been copied and its part of the file need not stay in memory; it can be read again all the same.</summary>
+    public void Forget(string name)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Tensors.TryGetValue(name, out var tensor) && tensor.Bytes > 0)
+            ForeignMemory.Forget(_view!.DangerousGetHandle() + (nint)tensor.Offset, tensor.Bytes, _view);
+    }
+
     public void Dispose()
     {
         _disposed = true;

@@ -45,6 +45,9 @@ public sealed class SafetensorsFolder : IDisposable
     /// <summary>A tensor over the mapped file; see <see cref="SafetensorsFile.Alias"/>.</summary>
     public Tensor Alias(string name) => FileHolding(name).Alias(name);
 
+    /// <inheritdoc cref="SafetensorsFile.Forget"/>
+    public void Forget(string name) => FileHolding(name).Forget(name);
+
     /// <summary>The path of the file that holds a tensor.</summary>
     public string FileOf(string name) => FileHolding(name).Path;
 

@@ -36,9 +36,6 @@ public sealed class Decoder : IDisposable
 
     public ModelSpec Spec { get; }
 
-    /// <summary>What the tensors' memory hangs on: the mapped files; disposed with the model.</summary>
-    public FolderWeights? Backing { private get; init; }
-
     public Device Device { get; }
 
     /// <summary>The type that it computes in.</summary>
@@ -92,7 +89,6 @@ public sealed class Decoder : IDisposable
         foreach (var block in Blocks) block.Dispose();
         Norm.Dispose();
         Head.Dispose();
-        Backing?.Dispose();
     }
 
     private sealed class ShapeRecorder() : WeightSource(META, ScalarType.Float32, _ => false)

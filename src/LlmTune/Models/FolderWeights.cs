@@ -5,7 +5,7 @@ namespace LlmTune.Models;
 
 /// <summary>
 /// A model folder's tensors. What is frozen, alone in its tensor, on the CPU and stored in the wanted type stays in the mapped
-/// file; everything else is copied tensor by tensor to its place. What does not fit is collected, and <see cref="Finish"/> says it all.
+/// file, also after this object is disposed; everything else is copied tensor by tensor to its place. What does not fit is collected, and <see cref="Finish"/> says it all.
 /// </summary>
 public sealed class FolderWeights : WeightSource, IDisposable
 {
@@ -59,6 +59,7 @@ public sealed class FolderWeights : WeightSource, IDisposable
         foreach (var (name, shape) in parts)
         {
             whole.narrow(0, row, shape[0]).copy_(_folder.Alias(name));
+            _folder.Forget(name);
             row += shape[0];
         }
         return whole.MoveToOuterDisposeScope();

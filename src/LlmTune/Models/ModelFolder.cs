@@ -61,18 +61,17 @@ public sealed class ModelFolder
     /// <param name="trainable">Which tensors receive gradients, by their names in the folder.</param>
     public Decoder Load(Device device, ScalarType type, Func<string, bool>? trainable = null)
     {
-        var weights = new FolderWeights(Path, device, type, trainable ?? (_ => false));
+        using var weights = new FolderWeights(Path, device, type, trainable ?? (_ => false));
         Decoder? decoder = null;
         try
         {
-            using (no_grad()) decoder = new Decoder(Spec, weights) { Backing = weights };
+            using (no_grad()) decoder = new Decoder(Spec, weights);
             weights.Finish(Spec.TiedHead);
             return decoder;
         }
         catch
         {
             decoder?.Dispose();
-            weights.Dispose();
             throw;
         }
     }

@@ -3,8 +3,10 @@ using System.Runtime.InteropServices;
 namespace LlmTune.Native;
 
 /// <summary>CPU tensors over memory that torch did not allocate; the memory's owner stays referenced until the last of them is freed.</summary>
-internal static unsafe class ForeignMemory
+internal static unsafe partial class ForeignMemory
 {
+    private const int DontNeed = 4;   // MADV_DONTNEED, the same number on Linux and macOS
+
     private static readonly Lock Gate = new();
     private static readonly Dictionary<nint, (SafeHandle Owner, int Tensors)> Owners = [];
 
@@ -45,6 +47,25 @@ internal static unsafe class ForeignMemory
             owner.DangerousRelease();
         }
     }
+
+    /// <summary>
+    /// Takes the pages of a mapped file out of the process's resident memory; whoever reads them again reads the file. A hint, which
+    /// Windows does without.
+    /// </summary>
+    public static void Forget(nint address, long bytes, SafeHandle owner)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        var page = (nint)Environment.SystemPageSize;
+        var start = (address + page - 1) / page * page;
+        var end = (address + (nint)bytes) / page * page;
+        var added = false;
+        owner.DangerousAddRef(ref added);
+        if (end > start) _ = Advise(start, (nuint)(end - start), DontNeed);
+        owner.DangerousRelease();
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(nint address, nuint length, int advice);
 
     [UnmanagedCallersOnly]
     private static void Freed(nint address) => Release(address);

@@ -180,6 +180,26 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.True(System.Runtime.CompilerServices.Unsafe.AreSame(ref first.bytes[0], ref second.bytes[0]));
     }
 
+    /// <summary>/proc/self/smaps says how much of a mapped file is resident.</summary>
+    [Fact]
+    public void A_forgotten_tensor_leaves_memory_and_is_read_again_where_it_is_used()
+    {
+        var path = _folder["large.safetensors"];
+        using var values = arange(4_000_000, ScalarType.Int32);
+        SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["x"] = values, ["y"] = values });
+        using var file = SafetensorsFile.Open(path);
+        using var alias = file.Alias("x");
+        Assert.Equal(7_999_998_000_000, alias.sum(ScalarType.Int64).ToInt64());
+        var before = OperatingSystem.IsLinux() ? Resident(path) : 1 << 30;
+        file.Forget("x");
+        if (OperatingSystem.IsLinux()) Assert.InRange(Resident(path), 0, before - 15_000);   // 16 MB less a page at both ends
+        Assert.Equal(7_999_998_000_000, alias.sum(ScalarType.Int64).ToInt64());
+
+        static int Resident(string path) => int.Parse(
+            File.ReadLines("/proc/self/smaps").SkipWhile(line => !line.EndsWith(path, StringComparison.Ordinal)).First(line => line.StartsWith("Rss:", StringComparison.Ordinal))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
     [Fact]
     public void Data_at_odd_addresses_are_read_too()
     {
