@@ -137,7 +137,7 @@ internal sealed class PreviewScreen(IAnsiConsole console)
         foreach (var (_, level, problem, remedy) in preview.Findings)
         {
             if (level == AuditLevel.Unchecked && !check) continue;
-            var (label, style) = level switch { AuditLevel.Error => ("error: ", "bold red"), AuditLevel.Warning => ("warning: ", "yellow"), _ => ("not checked: ", "dim") };
+            var (label, style) = level switch { AuditLevel.Error => ("error: ", "bold red"), AuditLevel.Warning => ("warning: ", "olive"), _ => ("not checked: ", "dim") };
             console.Line(label, style, $"{problem}\n  → {remedy}");
         }
         if (check && !preview.HasProblem) console.Line("Check: ", "bold green", "special tokens and the ends of answers are as they should be; prompts are those of inference");

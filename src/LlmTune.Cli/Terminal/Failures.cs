@@ -21,7 +21,7 @@ internal static class Failures
         switch (failure)
         {
             case OperationCanceledException:
-                console.Line("interrupted", "yellow");
+                console.Line("interrupted", "olive");
                 break;
             case ConfigException config:
                 foreach (var problem in config.Problems) console.Line($"{problem.Place}: ", "bold red", problem.Message);

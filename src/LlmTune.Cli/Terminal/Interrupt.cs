@@ -37,12 +37,12 @@ public sealed class Interrupt : IDisposable
         context.Cancel = true;
         if (_answer is { } answer && !_source.IsCancellationRequested)
         {
-            _console.Line("interrupted: ", "yellow", $"{answer}; once more stops at once");
+            _console.Line("interrupted: ", "olive", $"{answer}; once more stops at once");
             _source.Cancel();
             return;
         }
         _console.Cursor.Show();
-        _console.Line("interrupted", "yellow");
+        _console.Line("interrupted", "olive");
         Environment.Exit(Failures.Interrupted);
     }
 }

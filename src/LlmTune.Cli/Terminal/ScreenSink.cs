@@ -27,7 +27,7 @@ internal sealed class ScreenSink(IAnsiConsole console, bool isLive) : ILogEventS
                 console.Line("error: ", "bold red", text.ToString());
                 break;
             case LogEventLevel.Warning:
-                console.Line("warning: ", "yellow", text.ToString());
+                console.Line("warning: ", "olive", text.ToString());
                 break;
             default:
                 console.Line(text.ToString(), logEvent.Level < LogEventLevel.Information ? "dim" : "");

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LlmTune.Io;
 using LlmTune.Layers;
+using LlmTune.Native;
 
 namespace LlmTune.Adapters;
 
@@ -124,7 +125,7 @@ public static class AdapterFolder
             if (Find(module, name) is not { } key || !_used.Add(key)) return;
             using var scope = NewDisposeScope();
             var second = stored.Alias(key).to(value.dtype, value.device);
-            if (!second.shape.SequenceEqual(value.shape) || !second.eq(value).all().ToBoolean())
+            if (!second.shape.SequenceEqual(value.shape) || second.ne(value).any().Number() != 0)
                 _problems.Add($"{key}: differs from the embedding's, and ensure_weight_tying says that both are the same numbers");
         }
 

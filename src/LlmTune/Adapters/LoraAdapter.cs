@@ -1,4 +1,5 @@
 using LlmTune.Layers;
+using LlmTune.Native;
 using LlmTune.Quantization;
 
 namespace LlmTune.Adapters;
@@ -13,18 +14,18 @@ public sealed class LoraAdapter : Adapter
     private readonly ModelTensor _a, _b;
     private readonly ModelTensor? _bias;
     private readonly double _dropout;
-    private readonly Scalar _scale;   // kept: an operator reads it
+    private readonly Scalar _scale;
 
     /// <summary>A fresh one changes nothing: A uniform in ±1/√in (Kaiming with a = √5), B zero, as PEFT's init_lora_weights: true.</summary>
     public LoraAdapter(LoraTarget target, LinearPart part, LoraPlan plan, AdapterSource source) : base(part.Name)
     {
         var (@in, @out) = (part.Weight.In, part.Weight.Out);
         var bound = 1 / Math.Sqrt(@in);
-        _a = source.Take(Module, "lora_A.weight", [target.Rank, @in], generator => rand([target.Rank, @in], generator: generator).mul_(2 * bound).sub_(bound));
+        _a = source.Take(Module, "lora_A.weight", [target.Rank, @in], generator => rand([target.Rank, @in], generator: generator).mul_(Scalars.Of(2 * bound)).sub_(Scalars.Of(bound)));
         _b = source.Take(Module, "lora_B.weight", [@out, target.Rank], _ => zeros(@out, target.Rank));
         _bias = plan.LoraBias ? source.Take(Module, "lora_B.bias", [@out], _ => zeros(@out)) : null;
         Scaling = target.Scaling;
-        _scale = Scaling;
+        _scale = Scalars.Of(Scaling);
         _dropout = plan.Dropout;
     }
 

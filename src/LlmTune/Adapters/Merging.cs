@@ -1,4 +1,5 @@
 using LlmTune.Layers;
+using LlmTune.Native;
 
 namespace LlmTune.Adapters;
 
@@ -26,7 +27,7 @@ public sealed class Merging
             if (adapter.MergedBias is null) continue;
             var bias = $"{adapter.Module}.bias";
             var before = _changes.GetValueOrDefault(bias, own => own);
-            _changes[bias] = own => before(own) + adapter.MergedBias;
+            _changes[bias] = own => before(own).Plus(adapter.MergedBias!);
         }
     }
 
@@ -42,7 +43,7 @@ public sealed class Merging
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var merged = _changes[name](stored.detach().to(ScalarType.Float32));
-        if (!merged.isfinite().all().ToBoolean()) _broken.Add(name);
+        if (merged.isfinite().all().Number() == 0) _broken.Add(name);
         return merged.to(stored.dtype).MoveToOuterDisposeScope();
     }
 

@@ -1,5 +1,6 @@
 using LlmTune.Layers;
 using LlmTune.Models;
+using LlmTune.Native;
 
 namespace LlmTune.Generation;
 
@@ -63,7 +64,7 @@ public static class BeamSearch
         var logProbabilities = nn.functional.log_softmax(model.Logits(hidden, new Pass(TextGenerator.NoAttention.Instance)).to(ScalarType.Float32), 1);
         var running = rows.SelectMany(row => row.Running.Select(beam => (row, beam))).ToArray();
         var scores = Scores.Process(logProbabilities, options, [.. running.Select(x => x.beam.Tokens)], running[0].beam.Tokens.Count - running[0].row.PromptLength);
-        var sums = scores + tensor(running.Select(x => (float)x.beam.Sum).ToArray(), device: scores.device).unsqueeze(1);
+        var sums = scores.Plus(tensor(running.Select(x => (float)x.beam.Sum).ToArray(), device: scores.device).unsqueeze(1));
         var width = (int)scores.shape[1];
         var perRow = running.Length / rows.Length;
         var wanted = Math.Min(Math.Max(2, 1 + options.EndTokens.Count) * beams.Beams, perRow * width);

@@ -1,4 +1,6 @@
+using LlmTune.Native;
 using LlmTune.Quantization;
+
 namespace LlmTune.Layers;
 
 /// <summary>One layer of a decoder: x + attention(norm x), then x + mlp(norm x).</summary>
@@ -33,8 +35,8 @@ public sealed class Block(WeightSource source, string name, BlockSpec spec, int 
     public Tensor Forward(Tensor x, Pass pass)
     {
         using var scope = NewDisposeScope();
-        var mixed = x + _attention.Forward(_attentionNorm.Forward(x), pass);
-        return (mixed + _mlp.Forward(_mlpNorm.Forward(mixed), pass)).MoveToOuterDisposeScope();
+        var mixed = x.Plus(_attention.Forward(_attentionNorm.Forward(x), pass));
+        return mixed.Plus(_mlp.Forward(_mlpNorm.Forward(mixed), pass)).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

@@ -1,4 +1,6 @@
+using LlmTune.Native;
 using LlmTune.Quantization;
+
 namespace LlmTune.Layers;
 
 /// <summary>A row of the matrix for each token.</summary>
@@ -9,7 +11,7 @@ public sealed class Embedding(WeightSource source, string name, long vocabulary,
     public ModelTensor Weight { get; } = source.Take(name + ".weight", vocabulary, width);
 
     /// <summary>Kept as operators take it.</summary>
-    internal Scalar? Padding { get; } = padding is { } token ? token : null;
+    internal Scalar? Padding { get; } = padding is { } token ? Scalars.Of(token) : null;
 
     public override IEnumerable<(string Name, Tensor Value)> Own => [("weight", Weight.Value)];
 

@@ -1,3 +1,5 @@
+using LlmTune.Native;
+
 namespace LlmTune.Layers;
 
 /// <summary>
@@ -31,7 +33,7 @@ public sealed class RandomWeights(Device device, ScalarType type, Func<string, b
     {
         if (place.dim() == 1)
         {
-            place.fill_(name.EndsWith("bias", StringComparison.Ordinal) ? 0 : 1);
+            place.fill_(Scalars.Of(name.EndsWith("bias", StringComparison.Ordinal) ? 0 : 1));
             return;
         }
         using var generator = Seeds.Generator(seed, name);
@@ -41,7 +43,7 @@ public sealed class RandomWeights(Device device, ScalarType type, Func<string, b
         {
             using var scope = NewDisposeScope();
             var count = Math.Min(step, rows - row);
-            place.narrow(0, row, count).copy_(randn([count, columns], generator: generator).mul_(standardDeviation));
+            place.narrow(0, row, count).copy_(randn([count, columns], generator: generator).mul_(Scalars.Of(standardDeviation)));
         }
     }
 }

@@ -1,5 +1,6 @@
 using LlmTune.Native;
 using LlmTune.Quantization;
+
 namespace LlmTune.Layers;
 
 /// <summary>

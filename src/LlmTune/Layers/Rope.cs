@@ -27,7 +27,7 @@ public static class Rope
         var rest = x.shape[^1] - 2 * half;
         var parts = x.split(rest == 0 ? [half, half] : [half, half, rest], -1);
         var first = parts[0] * cos - parts[1] * sin;
-        var second = parts[1] * cos + parts[0] * sin;
+        var second = (parts[1] * cos).Plus(parts[0] * sin);
         return cat(rest == 0 ? [first, second] : [first, second, parts[2]], -1);
     }
 }

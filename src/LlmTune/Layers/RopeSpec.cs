@@ -55,7 +55,7 @@ public sealed record Llama3Rope(double Theta, int Dimensions, double Factor, dou
         var f = Plain(Theta);
         var wavelength = Scalars.Of(2 * Math.PI) / f;
         var smooth = (Scalars.Of(Original) / wavelength - Scalars.Of(LowFrequency)) / Scalars.Of(HighFrequency - LowFrequency);
-        var between = (Scalars.Of(1) - smooth) * f / Scalars.Of(Factor) + smooth * f;
+        var between = ((ones_like(smooth) - smooth) * f / Scalars.Of(Factor)).Plus(smooth * f);
         var (longest, shortest) = (Scalars.Of(Original / LowFrequency), Scalars.Of(Original / HighFrequency));
         var scaled = where(wavelength.gt(longest), f / Scalars.Of(Factor), f);
         return where(wavelength.ge(shortest).logical_and(wavelength.le(longest)), between, scaled);
@@ -98,7 +98,7 @@ public sealed record YarnRope(double Theta, int Dimensions, double Factor, long 
         if (low == high) high += 0.001;
         var dimensions = tensor(Enumerable.Range(0, Dimensions / 2).Select(i => (float)i).ToArray());
         var ramp = ((dimensions - Scalars.Of(low)) / Scalars.Of(high - low)).clamp(Scalars.Of(0), Scalars.Of(1));
-        return f * (Scalars.Of(1) - ramp) + f / Scalars.Of(Factor) * ramp;
+        return (f * (ones_like(ramp) - ramp)).Plus(f / Scalars.Of(Factor) * ramp);
     }
 
     private double DimensionOf(double turns) => Dimensions * Math.Log(Original / (turns * 2 * Math.PI)) / (2 * Math.Log(Theta));

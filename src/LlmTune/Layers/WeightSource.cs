@@ -1,4 +1,5 @@
 using LlmTune.Quantization;
+
 namespace LlmTune.Layers;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using LlmTune.Io;
 using LlmTune.Layers;
+using LlmTune.Native;
 
 namespace LlmTune.Models;
 
@@ -70,7 +71,7 @@ public sealed class FolderWeights : WeightSource, IDisposable
         if (!_folder.Tensors.ContainsKey("model.embed_tokens.weight")) return true;   // said as missing
         using var scope = NewDisposeScope();
         var (head, embedding) = (_folder.Alias("lm_head.weight"), _folder.Alias("model.embed_tokens.weight"));
-        return head.shape.SequenceEqual(embedding.shape) && head.dtype == embedding.dtype && head.eq(embedding).all().ToBoolean();
+        return head.shape.SequenceEqual(embedding.shape) && head.dtype == embedding.dtype && head.ne(embedding).any().Number() == 0;
     }
 }
 

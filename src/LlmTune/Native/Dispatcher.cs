@@ -132,17 +132,17 @@ public static class Dispatcher
     {
         var parameter = ones(1);
         var step = new AdamWStep([parameter], [ones(1)], [zeros(1)], [zeros(1)], [ones([])], 0.5, 0.9, 0.999, 0, 0, null);
-        return CallAdamW(step) && Math.Abs(parameter.ToSingle() - 0.5) < 1e-6;
+        return CallAdamW(step) && Math.Abs(parameter.Number() - 0.5) < 1e-6;
     }
 
     /// <summary>Equal keys: the mean of the values.</summary>
     private static bool AttentionWorks() =>
         CallAttention(ones(1, 2, 1, 1), ones(1, 1, 2, 1), tensor(new float[] { 1, 2 }).view(1, 1, 2, 1), null, false, 1, true) is { } result
-        && result.shape is [1, 2, 1, 1] && Math.Abs(result.mean().ToSingle() - 1.5) < 1e-6;
+        && result.shape is [1, 2, 1, 1] && Math.Abs(result.mean().Number() - 1.5) < 1e-6;
 
     /// <summary>(3, 4) has the mean square 12.5.</summary>
     private static bool RmsNormWorks() =>
-        CallRmsNorm(tensor(new float[] { 3, 4 }), null, 0) is { } result && Math.Abs(result[0].ToSingle() - 3 / Math.Sqrt(12.5)) < 1e-6;
+        CallRmsNorm(tensor(new float[] { 3, 4 }), null, 0) is { } result && Math.Abs(result[0].Number() - 3 / Math.Sqrt(12.5)) < 1e-6;
 
     private static RunException Failure(string name, params ReadOnlySpan<Tensor?> tensors)
     {

@@ -3,6 +3,7 @@ using LlmTune.Adapters;
 using LlmTune.Io;
 using LlmTune.Layers;
 using LlmTune.Models;
+using LlmTune.Native;
 using Serilog;
 
 namespace LlmTune.Recipes;
@@ -88,8 +89,8 @@ public static class Merge
         using var model = ModelFolder.Open(merged).Load(device, type);
         var found = Logits(model, probes).to(ScalarType.Float32);
         return new MergeCheck(
-            (expected - found).abs().max().ToDouble(), expected.abs().max().ToDouble(),
-            expected.argmax(-1).eq(found.argmax(-1)).to(ScalarType.Float64).mean().ToDouble(), probes.Sum(p => p.Length), type);
+            (expected - found).abs().max().Number(), expected.abs().max().Number(),
+            expected.argmax(-1).eq(found.argmax(-1)).to(ScalarType.Float64).mean().Number(), probes.Sum(p => p.Length), type);
     }
 
     /// <summary>float32 shows what merging alone does; where the model does not fit in it, the type that it is used in.</summary>

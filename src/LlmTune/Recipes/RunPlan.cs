@@ -58,7 +58,8 @@ public sealed class RunPlan : IDisposable
         var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}{Drawn}",
-            folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device, Devices.TypeOf(config.Model.Dtype, device),
+            folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device,
+            Devices.TypeOf(config.Model.Dtype, device).ToString().ToLowerInvariant(),
             config.Model.Init == ModelInit.Random ? ", with random weights" : "");
 
         var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress) with { CacheFolder = RunData.CacheFolder() };

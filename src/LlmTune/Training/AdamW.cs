@@ -25,7 +25,7 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
         var norm = stack([.. Groups.Select(group => group.GradientNorm())]).norm();
         if (maxNorm > 0)
         {
-            var factor = (norm.add(Scalars.Of(1e-6)).reciprocal_() * Scalars.Of(maxNorm)).clamp_max_(Scalars.Of(1)).to(ScalarType.Float32);
+            var factor = (norm.Plus(Scalars.Of(1e-6)).reciprocal_() * Scalars.Of(maxNorm)).clamp_max_(Scalars.Of(1)).to(ScalarType.Float32);
             foreach (var group in Groups) group.Gradients.mul_(factor);
         }
         return norm.MoveToOuterDisposeScope();

@@ -1,3 +1,4 @@
+using LlmTune.Native;
 using LlmTune.Quantization;
 
 namespace LlmTune.Training;
@@ -79,7 +80,7 @@ public sealed class FlatParameters : IDisposable
         foreach (var (tensor, _, gradient) in _copied)
         {
             if (tensor.Gradient is not { } found) continue;
-            gradient.add_(found);
+            gradient.Increase(found);
             found.zero_();
         }
     }

@@ -1,6 +1,7 @@
 using LlmTune.Data;
 using LlmTune.Layers;
 using LlmTune.Models;
+using LlmTune.Native;
 using LlmTune.Objectives;
 
 namespace LlmTune.Training;
@@ -36,9 +37,9 @@ public sealed class Trainer(
         if (supervised == 0) throw new ArgumentException("a step needs at least one trained token", nameof(microBatches));
         var loss = zeros(1, ScalarType.Float64, model.Device);
         foreach (var batch in microBatches)
-            if (batch.Supervised > 0) loss.add_(Accumulate(batch, supervised));
+            if (batch.Supervised > 0) loss.Increase(Accumulate(batch, supervised));
         var norm = optimizer.Clip(maxGradientNorm);
-        var result = new StepResult(loss.ToDouble() / supervised, norm.ToDouble(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
+        var result = new StepResult(loss.Number() / supervised, norm.Number(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
         if (result.Taken) optimizer.Step(learningRate);
         else optimizer.ClearGradients();
         return result;

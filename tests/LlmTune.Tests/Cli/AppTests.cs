@@ -62,7 +62,7 @@ public class AppTests
     [InlineData("schema --verbos=3", "error: unknown option '--verbos', did you mean '--verbose'?\nllmtune schema --help shows how it is used\n")]
     [InlineData("schema one two", "error: unexpected argument 'one'\nerror: unexpected argument 'two'\nllmtune schema --help shows how it is used\n")]
     [InlineData("schema --log-file", "error: --log-file needs a value: write the log to this file too\nllmtune schema --help shows how it is used\n")]
-    [InlineData("init x.yaml --force --method qlora", "error: --method must be lora, got 'qlora', did you mean 'lora'?\nllmtune init --help shows how it is used\n")]
+    [InlineData("init x.yaml --force --method qlora", "error: --method must be lora, full or pretrain, got 'qlora', did you mean 'lora'?\nllmtune init --help shows how it is used\n")]
     public void A_command_line_that_makes_no_sense(string line, string message, bool isStart = false)
     {
         var (code, output, error) = Run(line.Split(' '));
