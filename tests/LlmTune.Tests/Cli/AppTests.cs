@@ -98,7 +98,7 @@ public class AppTests
     public void The_log_goes_to_a_file_too_and_one_that_cannot_be_written_is_named()
     {
         var folder = Directory.CreateTempSubdirectory("llmtune").FullName;
-        var (code, _, error) = Run("init", Path.Join(folder, "run.yaml"), "--model", "a/b", "--data", "-", "--quiet", "--log-file", Path.Join(folder, "logs", "x.log"));
+        var (code, _, error) = Run("init", Path.Join(folder, "run.yaml"), "--model", RealModels.Stories, "--data", "-", "--quiet", "--log-file", Path.Join(folder, "logs", "x.log"));
         Assert.Equal((0, ""), (code, error));
         Assert.Contains(" INF Wrote ", File.ReadAllText(Path.Join(folder, "logs", "x.log")), StringComparison.Ordinal);
 
