@@ -57,6 +57,13 @@ public static class ConfigFile
     /// <summary>Every setting, in the order of the records.</summary>
     public static IReadOnlyList<SettingInfo> Settings<T>() where T : class => [.. Forms.Of<T>().Settings("")];
 
+    /// <summary>The settings of a section that are not at their defaults, by name.</summary>
+    public static IReadOnlyList<string> Changed<T>(T section) where T : class =>
+        [.. ((SectionForm)Forms.Of<T>()).WriteChanged(section).Entries.Select(entry => entry.Key)];
+
+    /// <summary>A value as it is written in a run file.</summary>
+    public static string Written<T>(T value) where T : notnull => NodeText.Flow(Forms.Of<T>().Write(value));
+
     private static string? Similar(string path) =>
         Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && Directory.Exists(folder)
         && Suggest.Nearest(Path.GetFileName(path), Directory.EnumerateFiles(folder).Take(1000).Select(file => Path.GetFileName(file)!)) is { } name

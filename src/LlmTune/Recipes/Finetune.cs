@@ -75,14 +75,14 @@ public static class Finetune
         Action<StepMetrics>? onStep, CancellationToken cancel)
     {
         var training = config.Training;
-        var warmup = training.Warmup(total);
+        var schedule = training.ScheduleOf(total);
         var (loss, supervised, windowTokens, allTokens, skipped) = (0.0, 0L, 0L, 0L, 0);
         var (window, clock) = (Stopwatch.StartNew(), Stopwatch.StartNew());
         for (var step = 1; step <= total; step++)
         {
             if (cancel.IsCancellationRequested) return (step - 1, true);
             var next = batches.Next();
-            var rate = training.LearningRate!.Value * Schedule.Factor(training.LrSchedulerType, step - 1, warmup, total);
+            var rate = schedule.At(step - 1);
             var result = trainer.Step(next.Micro, rate);
             skipped = result.Taken ? 0 : skipped + 1;
             if (!result.Taken) log.Warning("step {Step}: loss {Loss}, gradient norm {Norm}: not finite, the step is skipped", step, result.Loss, result.GradientNorm);

@@ -56,6 +56,10 @@ public sealed partial record RunConfig : ISettingRules
         if (Adapter is null && Model.Dtype == ModelDtype.Float16)
             yield return ("model.dtype", "must be bfloat16 or float32 where the model itself is trained: gradients in float16 vanish");
 
+        var rate = Resolved().Training.LearningRate!.Value;
+        foreach (var (setting, problem) in (Training.LrSchedulerKwargs ?? new SchedulerSettings()).Problems(Training.LrSchedulerType, rate))
+            yield return ($"training.lr_scheduler_kwargs.{setting}", problem);
+
         const string Problem = "asks for evaluation, but data.eval holds nothing out; add data.eval: { fraction: 0.02 }, or leave this out";
         if (Data.Eval is not null) yield break;
         if (Training.EvalStrategy is EvalStrategy.Steps or EvalStrategy.Epoch) yield return ("training.eval_strategy", Problem);

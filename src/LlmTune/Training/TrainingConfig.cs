@@ -32,6 +32,9 @@ public sealed record TrainingConfig : ISettingRules
     [Key("lr_scheduler_type"), Doc("how the learning rate goes after the warm-up")]
     public LrSchedulerType LrSchedulerType { get; init; } = LrSchedulerType.Cosine;
 
+    [Key("lr_scheduler_kwargs"), Doc("what the schedule can be told", Example = "{ num_cycles: 2 }")]
+    public SchedulerSettings? LrSchedulerKwargs { get; init; }
+
     [Key("warmup_steps"), Doc("instead of warmup_ratio: steps in which the learning rate rises", Example = "10")]
     public double? WarmupSteps
     {
@@ -92,8 +95,14 @@ public sealed record TrainingConfig : ISettingRules
         return warmup < 1 ? (int)Math.Ceiling(totalSteps * warmup) : (int)warmup;
     }
 
+    /// <summary>The learning rates of a run.</summary>
+    public Schedule ScheduleOf(int totalSteps) =>
+        new(LrSchedulerType, LrSchedulerKwargs ?? new SchedulerSettings(), LearningRate!.Value, Warmup(totalSteps), totalSteps);
+
     public IEnumerable<(string Setting, string Problem)> Broken()
     {
+        foreach (var (setting, problem) in (LrSchedulerKwargs ?? new SchedulerSettings()).Problems(LrSchedulerType))
+            yield return (setting.Length == 0 ? "lr_scheduler_kwargs" : $"lr_scheduler_kwargs.{setting}", problem);
         if (WarmupSteps is not null && WarmupRatio is not null) yield return ("warmup_ratio", "cannot stand beside warmup_steps; keep one of them");
         if (LrSchedulerType == LrSchedulerType.Constant && Warmup(100) > 0)
         {
@@ -105,15 +114,6 @@ public sealed record TrainingConfig : ISettingRules
         if (EvalStrategy is Training.EvalStrategy.No or Training.EvalStrategy.Epoch && EvalSteps is not null)
             yield return ("eval_steps", "has no effect unless eval_strategy is steps");
     }
-}
-
-/// <summary>How the learning rate goes from its highest value, reached after the warm-up.</summary>
-public enum LrSchedulerType
-{
-    [Key("constant")] Constant,
-    [Key("constant_with_warmup")] ConstantWithWarmup,
-    [Key("linear")] Linear,
-    [Key("cosine")] Cosine,
 }
 
 /// <summary>Optimizers by transformers' names.</summary>

@@ -66,7 +66,8 @@ public class ConfigFileTests
           per_device_eval_batch_size: 16
           gradient_accumulation_steps: 8
           learning_rate: 2e-5
-          lr_scheduler_type: linear
+          lr_scheduler_type: warmup_stable_decay
+          lr_scheduler_kwargs: { num_cycles: 1.5, num_decay_steps: 20, num_stable_steps: 60, min_lr_ratio: 0.1, warmup_type: cosine, decay_type: 1-sqrt }
           warmup_steps: 10
           optim: adamw_torch
           weight_decay: 0.1
@@ -149,7 +150,16 @@ public class ConfigFileTests
             PerDeviceEvalBatchSize = 16,
             GradientAccumulationSteps = 8,
             LearningRate = 2e-5,
-            LrSchedulerType = LrSchedulerType.Linear,
+            LrSchedulerType = LrSchedulerType.WarmupStableDecay,
+            LrSchedulerKwargs = new SchedulerSettings
+            {
+                NumCycles = 1.5,
+                NumDecaySteps = 20,
+                NumStableSteps = 60,
+                MinLrRatio = 0.1,
+                WarmupType = DecayType.Cosine,
+                DecayType = DecayType.OneMinusRoot,
+            },
             WarmupSteps = 10,
             Optim = OptimizerType.AdamWTorch,
             WeightDecay = 0.1,
@@ -171,7 +181,8 @@ public class ConfigFileTests
     public void The_file_above_has_every_setting()
     {
         var keys = ConfigFile.Settings<RunConfig>().Select(setting => setting.Leaf).ToHashSet();
-        Assert.Equal(["count", "fraction", "warmup_ratio"], keys.Where(key => !Everything.Contains($"{key}:", StringComparison.Ordinal)).Order());
+        string[] ofOthers = ["lr_end", "min_lr", "min_lr_rate", "power", "timescale", "warmup_lr_rate"];   // of other schedules
+        Assert.Equal(new[] { "count", "fraction", "warmup_ratio" }.Concat(ofOthers).Order(), keys.Where(key => !Everything.Contains($"{key}:", StringComparison.Ordinal)).Order());
     }
 
     [Theory]

@@ -20,7 +20,6 @@ internal sealed class Curve : IDisposable
     private static readonly Dictionary<string, string> Off = new(StringComparer.Ordinal)
     {
         ["optim_args"] = "null",
-        ["lr_scheduler_kwargs"] = "null",
         ["label_smoothing_factor"] = "0.0",
         ["bf16"] = "false",
         ["neftune_noise_alpha"] = "null",
@@ -79,8 +78,7 @@ internal sealed class Curve : IDisposable
     }
 
     /// <summary>The rate of a step, from 0.</summary>
-    public double Rate(int step, int total) =>
-        Config.LearningRate!.Value * Schedule.Factor(Config.LrSchedulerType, step, Config.Warmup(total), total);
+    public double Rate(int step, int total) => Config.ScheduleOf(total).At(step);
 
     public StepResult Step(IReadOnlyList<TokenBatch> micro, double rate) => _trainer.Step(micro, rate);
 
