@@ -19,7 +19,8 @@ public static class Seeds
     }
 
     /// <summary>A CPU generator for one purpose.</summary>
-    public static Generator Generator(long seed, string label) => Generator(Derive(seed, label), CPU);
+    public static Generator Generator(long seed, string label) => Generator(Derive(seed, label));
 
-    public static Generator Generator(ulong seed, Device device) => new(seed & long.MaxValue, device);
+    /// <inheritdoc cref="Generator(long, string)"/>
+    public static Generator Generator(ulong seed) => new(seed & long.MaxValue, CPU);
 }

@@ -72,7 +72,7 @@ internal static class GenerateCommand
         using var loaded = source.Load(device, type);
         var ids = conversation is null
             ? loaded.Tokenizer.Encode(prompt, addSpecialTokens: true)
-            : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder, source.ChatTemplate).ForInference(conversation, loaded.Tokenizer);
+            : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder).ForInference(conversation, loaded.Tokenizer);
         if (ids.Length == 0) throw new RequestException("the prompt has no tokens; give some text with --prompt");
         if (ids.Length + options.MaxNewTokens > loaded.Folder.Spec.MaxPositions)
             session.Log.Warning("{Tokens} tokens of prompt and {New} new ones are more than the {Positions} positions that the model was made for",

@@ -30,6 +30,12 @@ internal static class Failures
                 Error(console, failure.Message);
                 break;
             default:
+                if (IsOutOfMemory(failure))
+                {
+                    Error(console, $"out of memory: {failure.Message.Split('\n')[0]}");
+                    console.Line("  → smaller per_device_train_batch_size (with more gradient_accumulation_steps the result is the same), gradient_checkpointing: true, or a shorter data.max_length");
+                    break;
+                }
                 var where = verbose ? "" : ", --verbose shows where";
                 Error(console, $"{failure.Message} ({failure.GetType().Name}; this is a defect of the program{where})");
                 break;
@@ -45,6 +51,12 @@ internal static class Failures
         screen.People.Line($"{HelpText.NameOf(parsed.CommandResult.Command)} --help shows how it is used");
         return RequestWrong;
     }
+
+    /// <summary>libtorch says it in words only, on every device in others.</summary>
+    private static bool IsOutOfMemory(Exception failure) => failure is OutOfMemoryException
+        || failure.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase)
+        || failure.Message.Contains("not enough memory", StringComparison.OrdinalIgnoreCase)
+        || failure.Message.Contains("can't allocate memory", StringComparison.OrdinalIgnoreCase);
 
     private static void Error(IAnsiConsole console, string message) => console.Line("error: ", "bold red", message);
 }

@@ -22,6 +22,9 @@ public abstract class AdapterSource(Device device, bool trainable)
 /// <summary>Fresh numbers: each tensor has a generator of its own from the seed and its name.</summary>
 public sealed class FreshAdapter(long seed, Device device) : AdapterSource(device, trainable: true)
 {
-    protected override Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial) =>
-        initial(Seeds.Generator(seed, $"{module}.{name}"));
+    protected override Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial)
+    {
+        using var generator = Seeds.Generator(seed, $"{module}.{name}");
+        return initial(generator);
+    }
 }

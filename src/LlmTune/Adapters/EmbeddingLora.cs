@@ -56,7 +56,7 @@ public sealed class TiedHeadLora(string module, EmbeddingLora embedding, double 
 
     public override Tensor Apply(Tensor x, Tensor y, DropoutSource dropout)
     {
-        var inner = dropout.Apply(x, share, Module).matmul(embedding.B.Value.to(x.dtype));   // (T, r)
+        var inner = dropout.Apply(x, share, Module).mm(embedding.B.Value.to(x.dtype));   // (T, r)
         return addmm(y, inner, embedding.A.Value.to(x.dtype), beta: 1, alpha: (float)embedding.Scaling);
     }
 

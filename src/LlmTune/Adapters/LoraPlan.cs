@@ -128,7 +128,7 @@ public sealed record LoraPlan
     private static T? First<T>(IReadOnlyList<(string Pattern, T Value)> patterns, string module, string setting) where T : struct
     {
         foreach (var (pattern, value) in patterns)
-            if (Match(module, $@"^(?:(?:.*\.)?{pattern})$", setting).Success) return value;
+            if (Match(module, $@"^(?:.*\.)?(?:{pattern})$", setting).Success) return value;
         return null;
     }
 

@@ -77,6 +77,12 @@ public static class PeftConfig
         var rank = Number(config["r"]) ?? 8;
         if (rank < 1 || rank != Math.Floor(rank)) problems.Add($"r is {rank.ToString(CultureInfo.InvariantCulture)}, expected a whole number of at least 1");
         if (!IsEmpty(config["bias"]) && !Biases.ContainsKey(config["bias"]!.ToString())) problems.Add($"bias {config["bias"]!.ToJsonString()} is not built");
+        foreach (var key in (string[])["rank_pattern", "alpha_pattern"])
+            foreach (var (pattern, value) in Pairs(config[key]).Where(pair => Number(pair.Value) is not { } number || (key == "rank_pattern" && !(number >= 1 && number == Math.Floor(number)))))
+                problems.Add($"{key} of {pattern} is {value?.ToJsonString() ?? "null"}, expected a number");
+        var layers = config["layers_to_transform"] switch { null => [], JsonArray list => [.. list], var one => (JsonNode?[])[one] };
+        foreach (var layer in layers.Where(layer => Number(layer) is not { } number || number < 0 || number != Math.Floor(number)))
+            problems.Add($"layers_to_transform has {layer?.ToJsonString() ?? "null"}, expected the number of a layer");
         if (problems.Count > 0) throw new UnsupportedAdapterException($"{file}: {string.Join("; ", problems)}");
 
         return new LoraPlan
@@ -91,14 +97,9 @@ public static class PeftConfig
             Bias = IsEmpty(config["bias"]) ? BiasTraining.None : Biases[config["bias"]!.ToString()],
             LoraBias = True(config["lora_bias"]),
             EnsureWeightTying = True(config["ensure_weight_tying"]),
-            Layers = config["layers_to_transform"] switch
-            {
-                null => null,
-                JsonArray list => [.. list.Select(item => item!.GetValue<int>())],
-                var one => [one.GetValue<int>()],
-            },
+            Layers = config["layers_to_transform"] is null ? null : [.. layers.Select(layer => (int)Number(layer)!.Value)],
             LayersPattern = Texts(config["layers_pattern"]),
-            RankPattern = [.. Pairs(config["rank_pattern"]).Select(pair => (pair.Key, pair.Value!.GetValue<int>()))],
+            RankPattern = [.. Pairs(config["rank_pattern"]).Select(pair => (pair.Key, (int)Number(pair.Value)!.Value))],
             AlphaPattern = [.. Pairs(config["alpha_pattern"]).Select(pair => (pair.Key, Number(pair.Value)!.Value))],
         };
     }
@@ -111,7 +112,7 @@ public static class PeftConfig
         ["base_model_name_or_path"] = baseModel,
         ["inference_mode"] = true,
         ["r"] = plan.Rank,
-        ["lora_alpha"] = plan.Alpha == Math.Floor(plan.Alpha) ? (long)plan.Alpha : plan.Alpha,
+        ["lora_alpha"] = plan.Alpha == Math.Floor(plan.Alpha) ? JsonValue.Create((long)plan.Alpha) : plan.Alpha,
         ["lora_dropout"] = plan.Dropout,
         ["target_modules"] = Node(plan.Targets),
         ["exclude_modules"] = plan.Excluded is null ? null : Node(plan.Excluded),

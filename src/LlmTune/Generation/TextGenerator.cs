@@ -22,7 +22,7 @@ public static class TextGenerator
         if (prompts.Count == 0 || options.MaxNewTokens == 0) return [.. prompts.Select(_ => Array.Empty<int>())];
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        using var random = options.DoSample ? Seeds.Generator(Seeds.Derive(options.Seed, "sampling"), CPU) : null;
+        using var random = options.DoSample ? Seeds.Generator(options.Seed, "sampling") : null;
         using var cache = new KvCache(model, prompts.Max(prompt => prompt.Length) + options.MaxNewTokens);
 
         var tokens = prompts.Select(prompt => new List<int>(prompt)).ToArray();

@@ -1,8 +1,13 @@
+using System.Diagnostics;
+using System.Globalization;
+
 namespace LlmTune.Io;
 
 /// <summary>A folder that appears whole or not at all: written beside its place, flushed, then renamed.</summary>
 public static class AtomicFolder
 {
+    private const string Partial = ".partial", Old = ".old";
+
     /// <param name="replace">Whether a folder that is there may be replaced; it goes only after the new one is whole.</param>
     /// <param name="content">Writes the files into the folder that it is given.</param>
     /// <exception cref="RequestException">Something is there and may not be replaced.</exception>
@@ -12,8 +17,9 @@ public static class AtomicFolder
         RequireFree(folder, replace);
         var parent = Path.GetDirectoryName(folder) ?? throw new RequestException($"{folder} cannot be written to; name a folder below it");
         Directory.CreateDirectory(parent);
-        var staged = Path.Combine(parent, $".{Path.GetFileName(folder)}.{Environment.ProcessId}.partial");
-        if (Directory.Exists(staged)) Directory.Delete(staged, recursive: true);
+        Recover(parent, folder);
+        var staged = Path.Combine(parent, $".{Path.GetFileName(folder)}.{Environment.ProcessId}{Partial}");
+        var old = staged + Old;
         Directory.CreateDirectory(staged);
         try
         {
@@ -21,7 +27,6 @@ public static class AtomicFolder
             AtomicFile.FlushFolder(staged);
             if (Directory.Exists(folder))
             {
-                var old = staged + ".old";
                 Directory.Move(folder, old);
                 Directory.Move(staged, folder);
                 Directory.Delete(old, recursive: true);
@@ -34,8 +39,34 @@ public static class AtomicFolder
         }
         catch
         {
+            if (!Directory.Exists(folder) && Directory.Exists(old)) Directory.Move(old, folder);
             if (Directory.Exists(staged)) Directory.Delete(staged, recursive: true);
             throw;
+        }
+    }
+
+    /// <summary>What writers that were killed have left: a folder that was moved aside goes back, what was not finished goes away.</summary>
+    private static void Recover(string parent, string folder)
+    {
+        foreach (var left in Directory.GetDirectories(parent, $".{Path.GetFileName(folder)}.*{Partial}*"))
+        {
+            var parts = left[(Path.Combine(parent, $".{Path.GetFileName(folder)}.").Length)..].Split('.');
+            if (!int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var writer) || (writer != Environment.ProcessId && IsAlive(writer))) continue;
+            if (left.EndsWith(Old, StringComparison.Ordinal) && !Directory.Exists(folder)) Directory.Move(left, folder);
+            else Directory.Delete(left, recursive: true);
+        }
+    }
+
+    private static bool IsAlive(int process)
+    {
+        try
+        {
+            using var found = Process.GetProcessById(process);
+            return !found.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return false;
         }
     }
 

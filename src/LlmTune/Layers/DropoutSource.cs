@@ -53,9 +53,21 @@ public sealed class KeyedDropout(ulong seed, IReadOnlyList<ulong> keys, IReadOnl
         for (var n = 0; n < keys.Count; n++)
         {
             using var rows = mask.narrow(0, bounds[n], bounds[n + 1] - bounds[n]);
-            using var generator = Seeds.Generator(Seeds.Derive(place, keys[n]), device);
-            rows.bernoulli_(1 - p, generator);
+            Draw(rows, 1 - p, Seeds.Derive(place, keys[n]));
         }
         return mask.mul_(Scalars.Of(1 / (1 - p)));
+    }
+
+    /// <summary>TorchSharp makes generators of the CPU only; that of a GPU is the device's own, which is seeded anew.</summary>
+    private static void Draw(Tensor place, double share, ulong seed)
+    {
+        if (place.device.type == DeviceType.CUDA)
+        {
+            cuda.manual_seed((long)(seed & long.MaxValue));
+            place.bernoulli_(share);
+            return;
+        }
+        using var generator = Seeds.Generator(seed);
+        place.bernoulli_(share, generator);
     }
 }

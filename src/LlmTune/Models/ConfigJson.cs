@@ -37,6 +37,9 @@ public sealed class ConfigJson
     /// <summary>Whether the key is there with a value other than null.</summary>
     public bool Has(string key) => _object.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null;
 
+    /// <summary>Whether the key stands there, with null too: transformers' defaults are for keys that do not.</summary>
+    public bool Names(string key) => _object.TryGetProperty(key, out _);
+
     public ConfigJson? Object(string key) => Get(key, JsonValueKind.Object) is { } value ? new ConfigJson(File, value, $"{_path}{key}.") : null;
 
     public string? Text(string key) => Get(key, JsonValueKind.String)?.GetString();

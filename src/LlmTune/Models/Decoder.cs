@@ -65,7 +65,11 @@ public sealed class Decoder : IDisposable
     public Tensor Forward(Tensor ids, Pass pass)
     {
         var hidden = Embedding.Forward(ids);
-        foreach (var block in Blocks) hidden = block.Forward(hidden, pass);
+        foreach (var block in Blocks)
+        {
+            using var before = hidden;   // what the backward pass needs of it, autograd holds
+            hidden = block.Forward(before, pass);
+        }
         return hidden;
     }
 

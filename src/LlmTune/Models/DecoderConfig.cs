@@ -4,7 +4,8 @@ namespace LlmTune.Models;
 
 /// <summary>What a family's configuration class has where config.json is silent.</summary>
 /// <param name="HeadSize">Null: width / heads.</param>
-public sealed record DecoderDefaults(double Theta, int MaxPositions, int? HeadSize = null);
+/// <param name="KeyValueHeads">Null: as many as there are heads; also where config.json says null.</param>
+public sealed record DecoderDefaults(double Theta, int MaxPositions, int? HeadSize = null, int? KeyValueHeads = null);
 
 /// <summary>The part of config.json that Llama-like families share.</summary>
 public static class DecoderConfig
@@ -21,7 +22,7 @@ public static class DecoderConfig
 
         var width = config.Size("hidden_size");
         var heads = config.Size("num_attention_heads");
-        var keyValueHeads = config.Size("num_key_value_heads", heads);
+        var keyValueHeads = config.Size("num_key_value_heads", config.Names("num_key_value_heads") ? heads : defaults.KeyValueHeads ?? heads);
         if (heads % keyValueHeads != 0) throw config.Wrong("num_key_value_heads", keyValueHeads, $"a divisor of num_attention_heads ({heads})");
         if (!config.Has("head_dim") && defaults.HeadSize is null && width % heads != 0)
             throw config.Wrong("hidden_size", width, $"a multiple of num_attention_heads ({heads}), or head_dim beside it");

@@ -27,6 +27,10 @@ public static class HubCache
         : Path.Combine(
             Environment.GetEnvironmentVariable("HF_HOME") is { Length: > 0 } home
                 ? home
-                : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "huggingface"),
+                : Path.Combine(
+                    Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } caches
+                        ? caches
+                        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"),
+                    "huggingface"),
             "hub");
 }

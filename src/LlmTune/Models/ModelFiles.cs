@@ -11,20 +11,25 @@ public static class ModelFiles
 
     /// <summary>What belongs to tokenizer and chat template.</summary>
     private static readonly string[] TokenizerFiles =
-        ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json"];
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt",
+        "chat_template.jinja", "chat_template.json",
+    ];
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    /// <summary>Copies everything but weights, config.json and the model card.</summary>
-    public static void CopyBeside(string from, string to)
+    /// <summary>Copies everything but weights, config.json and the model card, with the tokenizer of another folder where that is not the same.</summary>
+    public static void CopyBeside(string from, string tokenizer, string to)
     {
+        var isOwn = Path.GetFullPath(tokenizer) == Path.GetFullPath(from);
         foreach (var file in Directory.EnumerateFiles(from))
         {
             var name = Path.GetFileName(file);
             if (name is "config.json" or "README.md" || name.StartsWith('.') || WeightEndings.Any(ending => name.EndsWith(ending, StringComparison.Ordinal))) continue;
-            Copy(file, Path.Combine(to, name));
+            if (isOwn || !TokenizerFiles.Contains(name)) Copy(file, Path.Combine(to, name));
         }
-        CopyTemplates(from, to);
+        if (isOwn) CopyTemplates(from, to);
+        else CopyTokenizer(tokenizer, to);
     }
 
     /// <summary>Copies tokenizer and chat templates.</summary>

@@ -22,8 +22,7 @@ public static class ModelWriter
         var byName = tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.View, StringComparer.Ordinal);
         SafetensorsWriter.WriteFolder(
             folder, [.. tensors.Select(tensor => (tensor.Name, tensor.View.shape, tensor.View.dtype))], name => byName[name], maxShardBytes);
-        ModelFiles.CopyBeside(from, folder);
-        if (Path.GetFullPath(tokenizer) != Path.GetFullPath(from)) ModelFiles.CopyTokenizer(tokenizer, folder);
+        ModelFiles.CopyBeside(from, tokenizer, folder);
         ModelFiles.WriteConfig(from, folder, config => SetType(config, model.Type));
     }
 

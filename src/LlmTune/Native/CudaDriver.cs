@@ -23,9 +23,33 @@ internal static unsafe class CudaDriver
         return match.Success ? match.Value : "unknown";
     }
 
+    /// <summary>Bytes of a device that no process uses, or null where the driver does not say. It opens the device for this process.</summary>
+    public static long? FreeMemory(int index)
+    {
+        if (!TryLoad(out var library)) return null;
+        var get = (delegate* unmanaged<int*, int, int>)NativeLibrary.GetExport(library, "cuDeviceGet");
+        var retain = (delegate* unmanaged<nint*, int, int>)NativeLibrary.GetExport(library, "cuDevicePrimaryCtxRetain");
+        var release = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(library, "cuDevicePrimaryCtxRelease_v2");
+        var push = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(library, "cuCtxPushCurrent_v2");
+        var pop = (delegate* unmanaged<nint*, int>)NativeLibrary.GetExport(library, "cuCtxPopCurrent_v2");
+        var memory = (delegate* unmanaged<nuint*, nuint*, int>)NativeLibrary.GetExport(library, "cuMemGetInfo_v2");
+        int device;
+        nint context, popped;
+        if (get(&device, index) != 0 || retain(&context, device) != 0) return null;
+        nuint free = 0, total = 0;
+        var known = push(context) == 0;
+        if (known)
+        {
+            known = memory(&free, &total) == 0;
+            _ = pop(&popped);
+        }
+        _ = release(device);
+        return known ? (long)free : null;
+    }
+
     public static IReadOnlyList<Gpu> Devices()
     {
-        if (!NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out var library)) return [];
+        if (!TryLoad(out var library)) return [];
         var init = (delegate* unmanaged<uint, int>)NativeLibrary.GetExport(library, "cuInit");
         var count = (delegate* unmanaged<int*, int>)NativeLibrary.GetExport(library, "cuDeviceGetCount");
         var get = (delegate* unmanaged<int*, int, int>)NativeLibrary.GetExport(library, "cuDeviceGet");
@@ -48,6 +72,8 @@ internal static unsafe class CudaDriver
         }
         return found;
     }
+
+    private static bool TryLoad(out nint library) => NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out library);
 }
 
 /// <summary>A CUDA device.</summary>

@@ -9,13 +9,14 @@ public sealed class ModelTensor : IDisposable
     private Tensor _value;
 
     /// <param name="names">The named tensors in it, in order, with their rows (their size along dimension 0).</param>
-    /// <param name="value">Leaves every dispose scope: the owner disposes it.</param>
+    /// <param name="value">Handed over: it lives on in this object, and its own handle is disposed.</param>
     /// <param name="trainable">Whether it receives a gradient.</param>
     public ModelTensor(IReadOnlyList<(string Name, long Rows)> names, Tensor value, bool trainable)
     {
         Names = names;
         Trainable = trainable;
         _value = Own(value);
+        value.Dispose();
     }
 
     public ModelTensor(string name, Tensor value, bool trainable)

@@ -1,14 +1,19 @@
+using System.Text.RegularExpressions;
 using LlmTune.Models;
 
 namespace LlmTune.Recipes;
 
 /// <summary>Where a run computes, and in which type.</summary>
-public static class Devices
+public static partial class Devices
 {
+    /// <summary>Whether it is a name of a device, there or not.</summary>
+    public static bool IsName(string name) => Name().IsMatch(name);
+
     /// <summary>auto, cpu, cuda or cuda:N; auto is cuda where it works.</summary>
-    /// <exception cref="RequestException">CUDA is asked for and not there.</exception>
+    /// <exception cref="RequestException">It is none of them, or CUDA is asked for and not there.</exception>
     public static Device Of(string name)
     {
+        if (!IsName(name)) throw new RequestException($"the device must be auto, cpu, cuda or cuda:N, got '{name}'");
         if (name == "cpu" || name == "auto" && !cuda.is_available()) return torch.device("cpu");
         if (name == "auto") return torch.device("cuda:0");
         if (!cuda.is_available())
@@ -25,4 +30,7 @@ public static class Devices
         ModelDtype.Float16 => ScalarType.Float16,
         _ => ModelFolder.DefaultType(device),
     };
+
+    [GeneratedRegex(@"^(auto|cpu|cuda(:[0-9]{1,3})?)\z")]
+    private static partial Regex Name();
 }

@@ -17,7 +17,7 @@ public sealed record MergeCheck(double Largest, double Scale, double SameChoice,
 {
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"largest difference of logits {Largest:G3} (largest logit {Scale:G4}), the same likeliest token at {100 * SameChoice:F2} % of {Positions} positions, computed in {Type}");
+        $"largest difference of logits {Largest:G3} (largest logit {Scale:G4}), the same likeliest token at {100 * SameChoice:F2} % of {Positions} positions, computed in {Type.ToString().ToLowerInvariant()}");
 }
 
 /// <summary>Works an adapter into its base: a model folder that is served anywhere. Computed in float32, rounded once.</summary>
@@ -64,8 +64,7 @@ public static class Merge
             return merging.Changes(name) ? merging.Apply(name, stored) : stored;
         });
         merging.Finish();
-        ModelFiles.CopyBeside(folder.Path, staged);
-        if (source.Tokenizer != folder.Path) ModelFiles.CopyTokenizer(source.Tokenizer, staged);
+        ModelFiles.CopyBeside(folder.Path, source.Tokenizer, staged);
         ModelFiles.WriteConfig(folder.Path, staged, config =>
         {
             if (untied) config["tie_word_embeddings"] = false;
@@ -96,8 +95,7 @@ public static class Merge
     /// <summary>float32 shows what merging alone does; where the model does not fit in it, the type that it is used in.</summary>
     private static ScalarType CheckType(ModelSpec spec, Device device)
     {
-        var room = device.type == DeviceType.CPU ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes : 16L << 30;
-        return spec.Parameters * 4 < room * 0.7 ? ScalarType.Float32 : ModelFolder.DefaultType(device);
+        return spec.Parameters * 4 < RunMemory.FreeOn(device) * 0.7 ? ScalarType.Float32 : ModelFolder.DefaultType(device);
     }
 
     /// <summary>Four rows of random tokens, the same every time.</summary>

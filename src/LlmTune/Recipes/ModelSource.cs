@@ -20,9 +20,6 @@ public sealed record ModelSource
     /// <summary>Folder with the tokenizer.</summary>
     public required string Tokenizer { get; init; }
 
-    /// <summary>model.chat_template of the run.</summary>
-    public string? ChatTemplate { get; init; }
-
     public bool IsRun { get; init; }
 
     /// <param name="baseModel">The base of an adapter whose config names none, or one that is not here.</param>
@@ -67,14 +64,13 @@ public sealed record ModelSource
         var config = run.ReadConfig();
         if (!run.IsFinished) throw new RequestException($"{path} holds a run that has not finished: it has neither adapter nor model");
         if (!AdapterFolder.Is(run.Adapter))
-            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, ChatTemplate = config.Model.ChatTemplate, IsRun = true };
+            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true };
         return new ModelSource
         {
             Name = path,
             Base = baseModel ?? config.Model.Path,
             Adapter = run.Adapter,
             Tokenizer = run.Adapter,
-            ChatTemplate = config.Model.ChatTemplate,
             IsRun = true,
         };
     }
@@ -116,7 +112,7 @@ public sealed record ModelSource
 public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder Model, AdapterSet? Adapters, HfTokenizer Tokenizer) : IDisposable
 {
     /// <summary>What makes text of conversations; null where the model has nothing of the kind.</summary>
-    public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder, Source.ChatTemplate);
+    public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder);
 
     /// <summary>Tokens that end an answer: the tokenizer's end token and those of generation_config.json or config.json.</summary>
     public IReadOnlyList<int> EndTokens => [.. new[] { Tokenizer.EosId }.OfType<int>().Concat(Folder.GenerationEndTokens).Distinct()];

@@ -46,11 +46,12 @@ internal sealed class RunMemory(RunConfig config, ModelFolder folder, Device dev
             block => Trained.Any(name => name.StartsWith(Decoder.BlockName(block) + ".", StringComparison.Ordinal)), blocks);
     }
 
-    private static long FreeOn(Device device)
+    /// <summary>Bytes that are free on a device.</summary>
+    public static long FreeOn(Device device)
     {
         var machine = Machine.Examine();
         if (device.type != DeviceType.CUDA) return machine.FreeMemory;
         var index = Math.Max(0, device.index);
-        return index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30;
+        return CudaDriver.FreeMemory(index) ?? (index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30);
     }
 }

@@ -49,7 +49,9 @@ public sealed class Chain(Decoder model, Pass pass, int recomputed)
         if (!NeedsGradient)
         {
             using var _ = no_grad();
-            return link.Function(input);
+            var output = link.Function(input);
+            if (input.is_floating_point()) input.Dispose();   // nobody comes back to it; ids are the caller's
+            return output;
         }
         _links.Add(link);
         return link.Forward(input, inputNeedsGradient);

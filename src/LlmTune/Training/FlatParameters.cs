@@ -114,7 +114,8 @@ public sealed class FlatParameters : IDisposable
 
     private Tensor View(Tensor whole, long start, long count, long[] shape)
     {
-        var view = whole.narrow(0, start, count).view(shape).DetachFromDisposeScope();
+        using var flat = whole.narrow(0, start, count);
+        var view = flat.view(shape).DetachFromDisposeScope();
         _views.Add(view);
         return view;
     }

@@ -110,6 +110,30 @@ public class AdapterSetTests
         string Error(LoraPlan plan) => Assert.Throws<RequestException>(() => AdapterSet.Create(plan, model.Parts, 1, CPU)).Message;
     }
 
+    /// <summary>PEFT matches (.*\.)?(KEY)$.</summary>
+    [Fact]
+    public void An_entry_of_rank_pattern_may_name_several_modules()
+    {
+        using var model = TinyModels.Make("qwen2");
+        using var set = AdapterSet.Create(Plan("q_proj", "k_proj", "v_proj") with { RankPattern = [("q_proj|v_proj", 3)] }, model.Parts, 1, CPU);
+        var ranks = set.Tensors.Where(t => t.Name.EndsWith("lora_A.weight", StringComparison.Ordinal))
+            .GroupBy(t => t.Name.Split('.')[^3]).ToDictionary(group => group.Key, group => group.Select(t => t.Tensor.Value.shape[0]).Distinct().Single());
+        Assert.Equal(new Dictionary<string, long> { ["q_proj"] = 3, ["k_proj"] = 4, ["v_proj"] = 3 }, ranks);
+    }
+
+    [Theory]
+    [InlineData("""{ "peft_type": "LORA", "rank_pattern": { "q_proj": "8" } }""", "rank_pattern of q_proj is \"8\", expected a number")]
+    [InlineData("""{ "peft_type": "LORA", "alpha_pattern": { "q_proj": null } }""", "alpha_pattern of q_proj is null, expected a number")]
+    [InlineData("""{ "peft_type": "LORA", "layers_to_transform": [1.5] }""", "layers_to_transform has 1.5, expected the number of a layer")]
+    public void A_config_with_what_is_no_number_is_refused_by_name(string json, string message)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder[PeftConfig.FileName], json);
+        using var model = TinyModels.Make("qwen2");
+        var error = Assert.Throws<UnsupportedAdapterException>(() => AdapterFolder.Load(folder.Path, model.Parts, CPU, trainable: false));
+        Assert.EndsWith(message, error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_folder_whose_tied_ends_differ_is_refused()
     {

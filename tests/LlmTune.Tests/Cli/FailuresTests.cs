@@ -18,6 +18,11 @@ public class FailuresTests
         { new IOException("read failed"), 1, "error: read failed\n" },
         { new OperationCanceledException(), 130, "interrupted\n" },
         { Config, 2, "run.yaml:3:5: unknown key 'x'\nr=0 (command line): adapter.r must be at least 1, got 0\n" },
+        {
+            new InvalidOperationException("CUDA out of memory. Tried to allocate 2.00 GiB\nmore"), 1,
+            "error: out of memory: CUDA out of memory. Tried to allocate 2.00 GiB\n  → smaller per_device_train_batch_size (with more "
+            + "gradient_accumulation_steps the result is the same), gradient_checkpointing: true, or a shorter data.max_length\n"
+        },
         { new InvalidOperationException("oops"), 1, "error: oops (InvalidOperationException; this is a defect of the program, --verbose shows where)\n" },
     };
 

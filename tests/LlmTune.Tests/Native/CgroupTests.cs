@@ -36,6 +36,16 @@ public sealed class CgroupTests : IDisposable
         Assert.Equal((5000, 4000), Cgroup.Memory(_root.Path));
     }
 
+    [Fact]
+    public void Files_that_were_read_count_as_free()
+    {
+        Write("proc/self/cgroup", "0::/pod\n");
+        Write("sys/fs/cgroup/pod/memory.max", "5000\n");
+        Write("sys/fs/cgroup/pod/memory.current", "4000\n");
+        Write("sys/fs/cgroup/pod/memory.stat", "anon 900\nactive_file 600\ninactive_file 2500\n");
+        Assert.Equal((5000, 1500), Cgroup.Memory(_root.Path));
+    }
+
     /// <summary>The path names the group on the host; the container sees it as the root of the mount.</summary>
     [Fact]
     public void A_container_that_sees_only_its_own_group_has_its_limit()

@@ -6,7 +6,7 @@ public static class Qwen2
     public static Family Family { get; } = new("qwen2", "Qwen2ForCausalLM", Read);
 
     private static ModelSpec Read(ConfigJson config) =>
-        DecoderConfig.Read(config, new DecoderDefaults(Theta: 10_000, MaxPositions: 32_768), layer: (index, attention) => attention with
+        DecoderConfig.Read(config, new DecoderDefaults(Theta: 10_000, MaxPositions: 32_768, KeyValueHeads: 32), layer: (index, attention) => attention with
         {
             InputBias = true,
             Window = DecoderConfig.Window(config, index),

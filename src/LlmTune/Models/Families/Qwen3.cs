@@ -9,7 +9,7 @@ public static class Qwen3
     {
         var bias = config.Flag("attention_bias", false);
         var epsilon = config.Number("rms_norm_eps", 1e-6);
-        return DecoderConfig.Read(config, new DecoderDefaults(Theta: 10_000, MaxPositions: 32_768, HeadSize: 128), layer: (index, attention) => attention with
+        return DecoderConfig.Read(config, new DecoderDefaults(Theta: 10_000, MaxPositions: 32_768, HeadSize: 128, KeyValueHeads: 32), layer: (index, attention) => attention with
         {
             InputBias = bias,
             OutputBias = bias,
