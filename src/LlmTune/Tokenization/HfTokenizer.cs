@@ -13,6 +13,7 @@ public sealed partial class HfTokenizer : Tokenizer
     private readonly AddedTokens _added;
     private readonly bool _needsOrigins;
     private readonly HashSet<int> _roles;
+    private readonly Lazy<bool> _allowsCuts;
 
     private HfTokenizer(string folder, TokenizerParts parts, TokenizerConfig config)
     {
@@ -24,6 +25,7 @@ public sealed partial class HfTokenizer : Tokenizer
         PadId = Role("pad_token");
         UnkId = Role("unk_token");
         _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>()];
+        _allowsCuts = new Lazy<bool>(PartsSpellTheWhole);
 
         int? Role(string name) => (config.Token(name) ?? parts.Roles.GetValueOrDefault(name)) is { } token ? TokenId(token) : null;
     }
@@ -88,6 +90,16 @@ public sealed partial class HfTokenizer : Tokenizer
 
     /// <summary>Whether decoding leaves the token out on request: it is flagged so, or has a role (BOS, EOS, padding, unknown).</summary>
     public bool IsSpecial(int id) => _added.ById(id) is { Special: true } || _roles.Contains(id);
+
+    /// <summary>Whether the parts of a text, encoded apart, spell what the whole does.</summary>
+    internal bool AllowsCuts => _allowsCuts.Value;
+
+    private bool PartsSpellTheWhole()
+    {
+        string Pieces(string text) => string.Concat(Encode(text).Select(Token));
+        return ((string, string)[])[("a", "b"), ("a", " b"), ("a ", "b"), ("a\n", "\nb")] is var probes
+            && Array.TrueForAll(probes, p => Pieces(p.Item1) + Pieces(p.Item2) == Pieces(p.Item1 + p.Item2));
+    }
 
     private static HfTokenizer LoadFile(string file)
     {

@@ -13,7 +13,15 @@ internal sealed record Constant(object? Value, int Line) : Expression(Line)
 
 internal sealed record Variable(string Name, int Line) : Expression(Line)
 {
-    public override object? Evaluate(Rendering r) =>
+    public override object? Evaluate(Rendering r)
+    {
+        var value = Find(r);
+        r.Trace?.Read(Name, value);
+        return value;
+    }
+
+    /// <summary>The value without a word to who watches.</summary>
+    public object? Find(Rendering r) =>
         r.Frame.TryGet(Name, out var value) ? value : Globals.Table.TryGetValue(Name, out var global) ? global : new Undefined(Name);
 }
 
