@@ -15,6 +15,7 @@ public sealed class ChatTemplate
     private readonly Template _plain;
     private readonly Template _withTools;
     private readonly KeyValuePair<string, object?>[] _tokens;
+    private readonly string _sources;
 
     internal ChatTemplate(string source, string origin, HfTokenizer tokenizer, (string Source, string Origin)? withTools = null)
     {
@@ -22,6 +23,7 @@ public sealed class ChatTemplate
         _plain = Template.Parse(source, origin);
         _withTools = withTools is { } other ? Template.Parse(other.Source, other.Origin) : _plain;
         _tokens = [.. SpecialTokens(tokenizer)];
+        _sources = $"{source}\n{withTools?.Source}";
     }
 
     /// <summary>The template as written, to be saved beside what is trained.</summary>
@@ -40,6 +42,10 @@ public sealed class ChatTemplate
     public JsonObject Variables { get; init; } = [];
 
     public TemplateLimits Limits { get; init; } = TemplateLimits.Default;
+
+    /// <summary>Changes with everything that changes what is rendered: the templates, their variables, and the date where they write it.</summary>
+    internal string Identity =>
+        $"{_sources}\n{Variables.ToJsonString()}\n{(_sources.Contains("strftime_now", StringComparison.Ordinal) ? $"{Clock.GetLocalNow():yyyy-MM-dd}" : "")}";
 
     /// <param name="folder">The model's folder.</param>
     /// <param name="setting">model.chat_template of the run file: a file, a name among the model's, or a text; null for the model's own.</param>

@@ -14,6 +14,9 @@ public sealed record StepResult(double Loss, double GradientNorm, long Tokens, l
 {
     /// <summary>False where loss or gradients were not finite: such a step changes nothing.</summary>
     public bool Taken => double.IsFinite(Loss) && double.IsFinite(GradientNorm);
+
+    /// <summary>Σ −log p over the tokens of each source and how many there are.</summary>
+    public IReadOnlyList<(double Sum, long Tokens)> Sources { get; init; } = [];
 }
 
 /// <summary>One optimizer step: micro-batches through the chain, clipping, update.</summary>
@@ -21,8 +24,9 @@ public sealed record StepResult(double Loss, double GradientNorm, long Tokens, l
 /// <param name="recomputed">How many blocks are recomputed in the backward pass.</param>
 /// <param name="seed">What dropout masks are drawn from.</param>
 /// <param name="context">The surroundings of attention for a batch; null: documents that do not see each other.</param>
+/// <param name="sources">How many sources the documents come from: with several the loss of each is known.</param>
 public sealed class Trainer(
-    Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed, Func<TokenBatch, AttentionContext>? context = null)
+    Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed, Func<TokenBatch, AttentionContext>? context = null, int sources = 1)
 {
     private readonly TokenStatistics _statistics = new(model);
 
@@ -34,17 +38,21 @@ public sealed class Trainer(
         using var scope = NewDisposeScope();
         var supervised = microBatches.Sum(batch => (long)batch.Supervised);
         if (supervised == 0) throw new ArgumentException("a step needs at least one trained token", nameof(microBatches));
-        var loss = zeros(1, ScalarType.Float64, model.Device);
+        var losses = zeros(1 + sources, ScalarType.Float64, model.Device);
         foreach (var batch in microBatches)
-            if (batch.Supervised > 0) loss.add_(Accumulate(batch, supervised));
+            if (batch.Supervised > 0) losses.add_(Accumulate(batch, supervised));
         var norm = optimizer.Clip(maxGradientNorm);
-        var result = new StepResult(loss.ToDouble() / supervised, norm.ToDouble(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
+        var sums = losses.cpu().data<double>().ToArray();
+        var result = new StepResult(sums[0] / supervised, norm.ToDouble(), microBatches.Sum(batch => (long)batch.Tokens), supervised)
+        {
+            Sources = [.. sums[1..].Select((sum, s) => (sum, sources == 1 ? supervised : microBatches.Sum(batch => (long)batch.TargetSources.AsSpan().Count(s))))],
+        };
         if (result.Taken) optimizer.Step(learningRate);
         else optimizer.ClearGradients();
         return result;
     }
 
-    /// <summary>Adds one micro-batch's gradients; returns −Σ log p, a scalar on the device.</summary>
+    /// <summary>Adds one micro-batch's gradients; returns −Σ log p of all tokens and of each source's, on the device, float64 (1 + sources).</summary>
     private Tensor Accumulate(TokenBatch batch, long supervisedOfStep)
     {
         using var scope = NewDisposeScope();
@@ -60,7 +68,16 @@ public sealed class Trainer(
         hidden.Dispose();
         if (gradient is not null) chain.Backward(gradient);
         foreach (var group in optimizer.Groups) group.CollectGradients();
-        return logProbabilities.sum(ScalarType.Float64).neg().MoveToOuterDisposeScope();
+        return Sums(logProbabilities, batch).neg_().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>(S) → (1 + sources): the sum, and the sums over the tokens of each source.</summary>
+    private Tensor Sums(Tensor logProbabilities, TokenBatch batch)
+    {
+        var all = logProbabilities.sum(ScalarType.Float64).unsqueeze(0);
+        if (sources == 1) return all.expand(2).clone();
+        var members = Indices(batch.TargetSources, model.Device).unsqueeze(1).eq(Indices([.. Enumerable.Range(0, sources)], model.Device));   // (S, sources)
+        return cat([all, members.to(ScalarType.Float64).mul_(logProbabilities.to(ScalarType.Float64).unsqueeze(1)).sum(dim: 0)]);
     }
 
     internal static Tensor Indices(int[] values, Device device) => tensor(values, ScalarType.Int32).to(ScalarType.Int64, device);

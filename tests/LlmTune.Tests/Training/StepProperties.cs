@@ -155,6 +155,35 @@ public class StepProperties
         Assert.Equal(0, statistics.ThreadTotalLiveCount);
     }
 
+    /// <summary>
+    /// The loss of a source in a step is that of its documents alone, and the losses weighted by their tokens are the loss of the step:
+    /// (Σ₀ + Σ₁ + Σ₂) ÷ (n₀ + n₁ + n₂). The third source has nothing in the step.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Losses_of_sources_are_those_of_their_documents_alone(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        using var set = Adapter(model, dropout: 0);
+        var documents = Documents().Select((d, n) => d with { Source = n % 3 == 0 ? 1 : 0 }).ToArray();
+        Trainer Of(int sources) => new(
+            model, new AdamW(FlatParameters.Group(set.Tensors.Select(t => t.Tensor), 0), 0.9, 0.999, 1e-8), maxGradientNorm: 1, recomputed: 0, seed: 11, sources: sources);
+        var plain = Of(1).Step([.. documents.Chunk(3).Select(TokenBatch.Of)], 0);
+        var result = Of(3).Step([.. documents.Chunk(3).Select(TokenBatch.Of)], 0);
+        Assert.Equal((plain.Loss, plain.GradientNorm), (result.Loss, result.GradientNorm));   // bit for bit: watching changes nothing
+        Close.Assert(plain.Loss, Assert.Single(plain.Sources).Sum / plain.Supervised, "loss of the one source", 1e-12);
+        for (var source = 0; source < 2; source++)
+        {
+            var own = documents.Where(d => d.Source == source).ToArray();
+            var alone = Of(1).Step([TokenBatch.Of(own)], 0);
+            Assert.Equal(own.Sum(d => d.TrainedCount), result.Sources[source].Tokens);
+            Close.Assert(alone.Loss, result.Sources[source].Sum / result.Sources[source].Tokens, $"loss of source {source}");
+        }
+        Assert.Equal((0.0, 0L), result.Sources[2]);
+        Close.Assert(result.Loss, result.Sources.Sum(s => s.Sum) / result.Sources.Sum(s => s.Tokens), "weighted mean of the sources' losses", 1e-12);
+    }
+
     [Fact]
     public void A_step_without_a_trained_token_is_refused()
     {
