@@ -13,6 +13,7 @@ internal static class DryRun
         RunFolder.RequireFree(config.Training.OutputDir, force, config.Model.Path);
         using var plan = RunPlan.Make(config with { Data = config.Data with { Cache = false } }, Logger.None, cancel: session.Interrupt.Token);
         session.Screen.Output.Write(Text(plan));
+        foreach (var warning in plan.Warnings) session.Log.Warning("{Warning}", warning);
         return 0;
     }
 

@@ -166,15 +166,15 @@ public sealed class Corpus : IDisposable
         _starts.Add(checked(_starts[^1] + store.Count));
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
-        log.Information("{Source}: {Rows} rows of the format {Format}, {How}", source.Label, report.Rows, report.Format, found);
+        log.Information("{Source}: {Rows} of the format {Format}, {How}", source.Label, Rows(report.Rows), report.Format, found);
         foreach (var (tally, what) in ((Tally, string)[])
         [
-            (report.Malformed, "do not fit and were left out"), (report.NothingToTrain, "have nothing to train on and were left out"),
-            (report.TooLong, "are too long and were left out"), (report.Truncated, "were cut"),
+            (report.Malformed, "left out because they do not fit"), (report.NothingToTrain, "left out because they have nothing to train on"),
+            (report.TooLong, "left out because they are too long"), (report.Truncated, "cut"),
         ])
         {
             if (tally.Count == 0) continue;
-            log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
+            log.Warning("{Source}: {Rows} {What}, the first:\n  {First}", source.Label, Rows(tally.Count), what, string.Join("\n  ", tally.First));
         }
         if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([report]).Table()}");
     }
@@ -226,8 +226,8 @@ public sealed class Corpus : IDisposable
         Labels = [.. Report.Sources.Select(r => r.Label)];
         foreach (var source in _ends.GroupBy(e => Locate(e.Document).Store))
         {
-            log.Information("{Source}: the ends of {Count} texts that are longer than a row are held out, {Tokens} tokens",
-                Labels[source.Key], source.Count(), source.Sum(e => (long)Stored(e.Document).Length - e.Start));
+            log.Information("{Source}: held out is the end of each text that is longer than a row: {Count} of {Documents}, {Tokens} tokens",
+                Labels[source.Key], source.Count(), _stores[source.Key].Count, source.Sum(e => (long)Stored(e.Document).Length - e.Start));
         }
         Fingerprint = Print();
         Warn(log);
@@ -256,6 +256,8 @@ public sealed class Corpus : IDisposable
         return same == 0 ? label : $"{label} ({same + 1})";
     }
 
+    private static string Rows(long count) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {(count == 1 ? "row" : "rows")}");
+
     private void Warn(ILogger log)
     {
         string[] withoutEnd = ["prompt_completion", .. RunningText];
@@ -264,7 +266,7 @@ public sealed class Corpus : IDisposable
         if (Report.Overlap > 0)
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);
-        if (duplicates > 0 && !_config.Deduplicate) log.Information("{Count} rows are exact duplicates; data.deduplicate: true leaves them out", duplicates);
+        if (duplicates > 0 && !_config.Deduplicate) log.Information("Exact duplicates: {Rows}; data.deduplicate: true leaves them out", Rows(duplicates));
         if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
         {
             log.Warning(

@@ -28,14 +28,13 @@ public sealed class RealisedShares(IEnumerable<string> labels)
     }
 
     /// <summary><c>domain 1,200 examples (60.0 %), 31,000 tokens (48.2 %); general …</c></summary>
-    public string Text
+    public string Text => Say(_labels, _shares);
+
+    internal static string Say(IEnumerable<string> labels, IReadOnlyList<SourceShare> shares)
     {
-        get
-        {
-            var all = _shares.Aggregate((a, b) => a + b);
-            return string.Join("; ", _labels.Zip(_shares, (label, share) => string.Create(CultureInfo.InvariantCulture,
-                $"{label} {share.Documents:N0} examples ({Percent(share.Documents, all.Documents)}), {share.Tokens:N0} tokens ({Percent(share.Tokens, all.Tokens)})")));
-        }
+        var all = shares.Aggregate((a, b) => a + b);
+        return string.Join("; ", labels.Zip(shares, (label, share) => string.Create(CultureInfo.InvariantCulture,
+            $"{label} {share.Documents:N0} examples ({Percent(share.Documents, all.Documents)}), {share.Tokens:N0} tokens ({Percent(share.Tokens, all.Tokens)})")));
     }
 
     public JsonObject ToJson() => new(_labels.Zip(_shares, (label, share) => KeyValuePair.Create(

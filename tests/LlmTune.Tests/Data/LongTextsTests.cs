@@ -40,7 +40,7 @@ public sealed class LongTextsTests : IDisposable
         Assert.Equal((360, 39), (corpus.TrainedCount(corpus.Training[0].Single()), corpus.TrainedCount(corpus.Eval.Single())));
         Assert.Equal((1, 0), (corpus.Report.Sources[0].Eval, corpus.Report.Overlap));
         Assert.Equal([$"{_folder["book.txt"]}:1"], corpus.Eval.Select(corpus.Place));
-        Assert.Contains("book.txt: the ends of 1 texts that are longer than a row are held out, 40 tokens", log.Messages);
+        Assert.Contains("book.txt: held out is the end of each text that is longer than a row: 1 of 1, 40 tokens", log.Messages);
     }
 
     [Theory]
