@@ -60,6 +60,10 @@ internal static class DataBenchmark
                 bytes += opened.Files.Sum(f => new FileInfo(f).Length);
             }
         });
+        Stage("hash", passes, () =>
+        {
+            foreach (var source in config.Sources) DataCache.OfFile(source.Path!);
+        });
         using var first = Source.Open(config.Sources[0], new RowSettings());
         rows.RemoveAll(row => row.Problem is not null);
         Stage("format", passes, () => examples = rows.ConvertAll(row => first.Format.Read(new Fields(row.Value, first.Format, first.Settings))));

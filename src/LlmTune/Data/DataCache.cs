@@ -107,7 +107,8 @@ internal static class DataCache
         }
     }
 
-    private static string OfFile(string path)
+    /// <summary>Hash of a file's content.</summary>
+    internal static string OfFile(string path)
     {
         using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.SequentialScan);
         var hash = new XxHash128();
