@@ -169,8 +169,8 @@ public sealed class Corpus : IDisposable
         log.Information("{Source}: {Rows} of the format {Format}, {How}", source.Label, Rows(report.Rows), report.Format, found);
         foreach (var (tally, what) in ((Tally, string)[])
         [
-            (report.Malformed, "left out because they do not fit"), (report.NothingToTrain, "left out because they have nothing to train on"),
-            (report.TooLong, "left out because they are too long"), (report.Truncated, "cut"),
+            (report.Malformed, "left out for not fitting"), (report.NothingToTrain, "left out with nothing to train on"),
+            (report.TooLong, "left out as too long"), (report.Truncated, "cut"),
         ])
         {
             if (tally.Count == 0) continue;

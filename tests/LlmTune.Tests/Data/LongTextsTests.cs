@@ -43,6 +43,11 @@ public sealed class LongTextsTests : IDisposable
         Assert.Contains("book.txt: held out is the end of each text that is longer than a row: 1 of 1, 40 tokens", log.Messages);
     }
 
+    [Fact]
+    public void A_count_of_one_text_is_pointed_to_the_fraction() => Assert.Equal(
+        "data.eval.count holds out whole examples, and there is one; data.eval.fraction with data.packing: wrapped holds out the end of a long text",
+        Assert.Throws<RequestException>(() => Build(new DataConfig { Sources = [Text("book.txt", Numbers(50))], Eval = new EvalConfig { Count = 5 } })).Message);
+
     [Theory]
     [InlineData(17, 16, 1, 0.1, 15)]
     [InlineData(1000, 16, 1, 0.1, 900)]
