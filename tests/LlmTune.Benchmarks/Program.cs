@@ -1,4 +1,7 @@
 using System.CommandLine;
 using LlmTune.Benchmarks;
 
-return new RootCommand("Benchmarks: each prints one JSON line, to be held against another program in the same run.") { StepBenchmark.Create() }.Parse(args).Invoke();
+return new RootCommand("Benchmarks: each prints one JSON line, to be held against another program in the same run.")
+{
+    StepBenchmark.Create(), DataBenchmark.Create(),
+}.Parse(args).Invoke();

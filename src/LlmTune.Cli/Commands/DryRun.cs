@@ -20,6 +20,7 @@ internal static class DryRun
         {
             session.Log.Warning("{Problem}", e.Message);   // train itself will refuse
         }
+        foreach (var warning in plan.Warnings) session.Log.Warning("{Warning}", warning);
         return 0;
     }
 

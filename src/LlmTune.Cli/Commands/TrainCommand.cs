@@ -55,6 +55,7 @@ internal static class TrainCommand
         LearningRate = metrics.LearningRate,
         GradNorm = metrics.GradientNorm,
         EvalLoss = metrics.EvalLoss,
+        SourceLosses = metrics.SourceLosses,
         TokensPerSecond = metrics.TokensPerSecond,
         Memory = (metrics.Memory, 0),
         TimeLeft = metrics.TimeLeft,

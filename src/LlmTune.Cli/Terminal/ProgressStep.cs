@@ -5,12 +5,18 @@ namespace LlmTune.Cli.Terminal;
 /// <summary>Where a training run stands after a step; what is not known is null and not shown.</summary>
 public sealed record ProgressStep(int Step, int TotalSteps, double Loss)
 {
+    /// <summary>Of more sources the losses stand in metrics.jsonl only.</summary>
+    private const int MostSources = 4;
+
     public double? Epoch { get; init; }
     public double? LearningRate { get; init; }
     public double? GradNorm { get; init; }
 
     /// <summary>The last held-out loss.</summary>
     public double? EvalLoss { get; init; }
+
+    /// <summary>The loss of each source, where there are several.</summary>
+    public IReadOnlyList<(string Label, double Loss)> SourceLosses { get; init; } = [];
 
     public double? TokensPerSecond { get; init; }
 
@@ -41,6 +47,8 @@ public sealed record ProgressStep(int Step, int TotalSteps, double Loss)
             if (EvalLoss is { } eval) yield return Say($"eval {eval:F4}");
             if (LearningRate is { } rate) yield return $"lr {Scientific(rate)}";
             if (GradNorm is { } norm) yield return Say($"grad {norm:G3}");
+            foreach (var (label, loss) in SourceLosses.Take(MostSources)) yield return Say($"{label} {loss:F4}");
+            if (SourceLosses.Count > MostSources) yield return $"{SourceLosses.Count - MostSources} more";
         }
     }
 

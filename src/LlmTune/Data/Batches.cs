@@ -31,6 +31,9 @@ public sealed record StepBatches
 
     /// <summary>Tokens of the whole step, over all processes.</summary>
     public required int Tokens { get; init; }
+
+    /// <summary>What the whole step takes of each source.</summary>
+    public required IReadOnlyList<SourceShare> Shares { get; init; }
 }
 
 /// <summary>
@@ -107,7 +110,7 @@ public sealed class Batches
             var first = from + (((a * _shape.World) + _shape.Rank) * _shape.RowsPerBatch);
             if (first < end) micro.Add(RowBatches.Of(_corpus, plan, first, Math.Min(first + _shape.RowsPerBatch, end)));
         }
-        var (supervised, tokens) = RowBatches.Count(_corpus, plan, from, end);
-        return new StepBatches { Micro = micro, Epoch = epoch, Progress = epoch + ((double)end / plan.Rows), Supervised = supervised, Tokens = tokens };
+        var (supervised, tokens, shares) = RowBatches.Count(_corpus, plan, from, end);
+        return new StepBatches { Micro = micro, Epoch = epoch, Progress = epoch + ((double)end / plan.Rows), Supervised = supervised, Tokens = tokens, Shares = shares };
     }
 }

@@ -37,8 +37,8 @@ public sealed record Codec
 
     private static string IdentityOf(HfTokenizer tokenizer, ChatTemplate? template)
     {
-        var file = Hashes.OfFile(Path.Combine(tokenizer.Folder, "tokenizer.json"));
-        return Hashes.OfText(string.Join('\n', file, tokenizer.Config, template?.Source, template?.Variables.ToJsonString()));
+        var file = Hashes.OfFile(tokenizer.SourceFile);
+        return Hashes.OfText(string.Join('\n', file, tokenizer.Config, $"{tokenizer.BosId} {tokenizer.EosId}", template?.Identity));
     }
 
     /// <summary>What a template refuses is a problem of that row.</summary>

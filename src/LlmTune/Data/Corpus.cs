@@ -34,8 +34,14 @@ public sealed record CorpusSettings
 /// </summary>
 public sealed class Corpus : IDisposable
 {
+    private static readonly string[] RunningText = ["text", "lines", "paragraphs"];
+
     private readonly List<TokenStore> _stores = [];
     private readonly List<int> _starts = [0];
+
+    /// <summary>Long texts whose end is held out: the document, and where its end begins. The ends are documents numbered behind all others.</summary>
+    private readonly List<(int Document, int Start)> _ends = [];
+    private readonly Dictionary<int, int> _cut = [];
     private readonly DataConfig _config;
     private readonly CorpusSettings _settings;
     private readonly string? _cache;
@@ -92,20 +98,25 @@ public sealed class Corpus : IDisposable
 
     public Document this[int document] => Read(new Slice(document, 0, Length(document)));
 
-    public int Length(int document) => Stored(document).Length;
+    public int Length(int document)
+    {
+        var (whole, start) = Part(document);
+        return (start == 0 && _cut.TryGetValue(whole, out var end) ? end : Stored(whole).Length) - start;
+    }
 
     /// <summary>How many tokens of a document are trained on.</summary>
-    public int TrainedCount(int document) => Stored(document).Trained;
+    public int TrainedCount(int document) =>
+        document >= Count || _cut.ContainsKey(document) ? Length(document) - 1 : Stored(document).Trained;   // running text is trained on as a whole
 
     /// <summary>Identity of what a document says.</summary>
-    public ulong Content(int document) => Stored(document).Content;
+    public ulong Content(int document) => Stored(Part(document).Document).Content;
 
-    public int SourceOf(int document) => Locate(document).Store;
+    public int SourceOf(int document) => Locate(Part(document).Document).Store;
 
     /// <summary>Where a document comes from: <c>data/x.jsonl:17</c>.</summary>
     public string Place(int document)
     {
-        var (store, index) = Locate(document);
+        var (store, index) = Locate(Part(document).Document);
         var (stored, header) = (_stores[store][index], _stores[store].Header);
         return new Row(default, header.Files[stored.File], stored.Line) { ByLine = header.ByLine }.Place;
     }
@@ -113,9 +124,10 @@ public sealed class Corpus : IDisposable
     /// <summary>Part of a document, as a document.</summary>
     public Document Read(Slice slice)
     {
-        var (store, index) = Locate(slice.Document);
+        var (document, start) = Part(slice.Document);
+        var (store, index) = Locate(document);
         var (ids, trained) = (new int[slice.Length], new bool[slice.Length]);
-        _stores[store].Read(index, slice.Start, ids, trained);
+        _stores[store].Read(index, start + slice.Start, ids, trained);
         return new Document(ids, trained, SplitMix64.Hash(_stores[store][index].Content, (ulong)slice.Document, (ulong)slice.Start), store);
     }
 
@@ -130,23 +142,6 @@ public sealed class Corpus : IDisposable
 
     /// <summary>The rows of the held-out documents, in the order of the files.</summary>
     public EpochPlan EvalPlan() => EpochPlan.Of(Eval, Length, Settings with { Shuffle = false }, (ulong)_settings.Seed, 0);
-
-    /// <summary>What an epoch takes of each source: documents (or slices of them) and tokens.</summary>
-    public IReadOnlyList<(string Label, long Documents, long Tokens)> Shares(EpochPlan plan)
-    {
-        var shares = new (string Label, long Documents, long Tokens)[_config.Sources.Count];
-        for (var s = 0; s < shares.Length; s++) shares[s].Label = Labels[s];
-        for (var row = 0; row < plan.Rows; row++)
-        {
-            foreach (var slice in plan.Row(row))
-            {
-                ref var share = ref shares[SourceOf(slice.Document)];
-                if (slice.Start == 0) share.Documents++;
-                share.Tokens += slice.Length;
-            }
-        }
-        return shares;
-    }
 
     private PlanSettings Settings => new()
     {
@@ -171,15 +166,15 @@ public sealed class Corpus : IDisposable
         _starts.Add(checked(_starts[^1] + store.Count));
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
-        log.Information("{Source}: {Rows} rows of the format {Format}, {How}", source.Label, report.Rows, report.Format, found);
+        log.Information("{Source}: {Rows} of the format {Format}, {How}", source.Label, Rows(report.Rows), report.Format, found);
         foreach (var (tally, what) in ((Tally, string)[])
         [
-            (report.Malformed, "do not fit and were left out"), (report.NothingToTrain, "have nothing to train on and were left out"),
-            (report.TooLong, "are too long and were left out"), (report.Truncated, "were cut"),
+            (report.Malformed, "left out for not fitting"), (report.NothingToTrain, "left out with nothing to train on"),
+            (report.TooLong, "left out as too long"), (report.Truncated, "cut"),
         ])
         {
             if (tally.Count == 0) continue;
-            log.Warning("{Source}: {Count} rows {What}, the first:\n  {First}", source.Label, tally.Count, what, string.Join("\n  ", tally.First));
+            log.Warning("{Source}: {Rows} {What}, the first:\n  {First}", source.Label, Rows(tally.Count), what, string.Join("\n  ", tally.First));
         }
         if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([report]).Table()}");
     }
@@ -201,12 +196,13 @@ public sealed class Corpus : IDisposable
         var path = kept ? DataCache.FileOf(_cache!, key) : Path.Combine(_temporary.Value, $"{_stores.Count}.tokens");
         if (kept && TokenStore.Open(path, key) is { } cached)
         {
-            File.SetLastWriteTimeUtc(path, DateTime.UtcNow);
+            DataCache.Touch(path);
             log.Information("{Source}: tokens of an earlier run, {File}", source.Label, path);
-            return cached;
+            return cached.OfFiles(source.Label, source.Files);
         }
-        using (var writer = new TokenWriter(path)) SourceEncoder.Encode(source, settings, writer, key, _settings.Progress, cancel);
-        if (kept) DataCache.Prune(_cache!, DateTime.UtcNow);
+        if (kept && File.Exists(path)) log.Warning("{Source}: the tokens of an earlier run are damaged and are made anew, {File}", source.Label, path);
+        using (var writer = new TokenWriter(path, durable: kept)) SourceEncoder.Encode(source, settings, writer, key, _settings.Progress, cancel);
+        if (kept) DataCache.Prune(_cache!, DateTime.UtcNow, DataCache.Limit());
         return TokenStore.Open(path, key) ?? throw new RunException($"{path} is damaged right after it was written; is the disk failing?");
     }
 
@@ -214,11 +210,25 @@ public sealed class Corpus : IDisposable
     private void Divide(ILogger log)
     {
         var contents = Enumerable.Range(0, Count).Select(Content).ToArray();
-        var division = Division.Of(contents, _starts, _config.Sources.Count, _config.Eval, _config.Deduplicate);
-        (Training, Eval) = (division.Training, division.Eval);
-        var reports = _stores.Select((s, i) => s.Header.Report with { Label = LabelOf(i), Duplicates = division.Duplicates[i], Eval = division.HeldOut[i] });
-        Report = new DataReport([.. reports]) { Overlap = division.Overlap };
+        if (_config is { Packing: PackingMode.Wrapped, Eval.Fraction: { } fraction }) CutLongTexts(fraction);
+        var division = Division.Of(contents, _starts, _config.Sources.Count, _config.Eval, _config.Deduplicate, _cut.ContainsKey);
+        Training = division.Training;
+        var trained = _cut.Count == 0 ? [] : Training.SelectMany(t => t).ToHashSet();
+        _ends.AddRange(_cut.Where(c => trained.Contains(c.Key)).OrderBy(c => c.Key).Select(c => (c.Key, c.Value)));
+        Eval = [.. division.Eval, .. Enumerable.Range(Count, _ends.Count)];
+        var reports = _stores.Select((s, i) => s.Header.Report with
+        {
+            Label = LabelOf(i),
+            Duplicates = division.Duplicates[i],
+            Eval = division.HeldOut[i] + _ends.Count(e => Locate(e.Document).Store == i),
+        });
+        Report = new DataReport([.. reports]) { Overlap = division.Overlap + _ends.Count(e => division.TrainedWhole.Contains(contents[e.Document])) };
         Labels = [.. Report.Sources.Select(r => r.Label)];
+        foreach (var source in _ends.GroupBy(e => Locate(e.Document).Store))
+        {
+            log.Information("{Source}: held out is the end of each text that is longer than a row: {Count} of {Documents}, {Tokens} tokens",
+                Labels[source.Key], source.Count(), _stores[source.Key].Count, source.Sum(e => (long)Stored(e.Document).Length - e.Start));
+        }
         Fingerprint = Print();
         Warn(log);
         if (Training.All(t => t.Length == 0)) throw new RequestException($"no row is left to train on\n{Report.Table()}");
@@ -230,7 +240,7 @@ public sealed class Corpus : IDisposable
         foreach (var document in Training.SelectMany(t => t))
         {
             var stored = Stored(document);
-            hash.Append(MemoryMarshal.AsBytes([stored.Content, (ulong)stored.Length, (ulong)stored.Trained, (ulong)SourceOf(document)]));
+            hash.Append(MemoryMarshal.AsBytes([stored.Content, (ulong)Length(document), (ulong)TrainedCount(document), (ulong)SourceOf(document)]));
         }
         var grouped = _config is { Packing: PackingMode.None, GroupByLength: true } ? _settings.RowsPerStep : 0;
         var settings = $"{MaxLength} {_config.Packing} {grouped} {_config.Mixing} {_config.WeightUnit} {_config.Shuffle} "
@@ -246,15 +256,17 @@ public sealed class Corpus : IDisposable
         return same == 0 ? label : $"{label} ({same + 1})";
     }
 
+    private static string Rows(long count) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {(count == 1 ? "row" : "rows")}");
+
     private void Warn(ILogger log)
     {
-        string[] withoutEnd = ["prompt_completion", "text", "lines", "paragraphs"];
+        string[] withoutEnd = ["prompt_completion", .. RunningText];
         if (_settings.Codec.Eos is null && _stores.Exists(s => withoutEnd.Contains(s.Header.Report.Format)))
             log.Warning("The tokenizer names no end of text (eos_token), so texts and completions are trained on without one: the model will not learn to stop");
         if (Report.Overlap > 0)
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);
-        if (duplicates > 0 && !_config.Deduplicate) log.Information("{Count} rows are exact duplicates; data.deduplicate: true leaves them out", duplicates);
+        if (duplicates > 0 && !_config.Deduplicate) log.Information("Exact duplicates: {Rows}; data.deduplicate: true leaves them out", Rows(duplicates));
         if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
         {
             log.Warning(
@@ -263,6 +275,19 @@ public sealed class Corpus : IDisposable
                 string.Join(", ", Training.Select((t, s) => $"{Labels[s]} {100.0 * t.Length / Training.Sum(x => x.Length):F0}%")));
         }
     }
+
+    /// <summary>Long texts of which the end is held out; the document itself is what comes before.</summary>
+    private void CutLongTexts(double fraction)
+    {
+        for (var document = 0; document < _starts[_config.Sources.Count]; document++)
+        {
+            var (store, _) = Locate(document);
+            if (RunningText.Contains(_stores[store].Header.Report.Format)
+                && LongTexts.HeldOutFrom(Stored(document).Length, MaxLength, _stores[store].Count, fraction) is { } start) _cut[document] = start;
+        }
+    }
+
+    private (int Document, int Start) Part(int document) => document < Count ? (document, 0) : _ends[document - Count];
 
     private (int Store, int Index) Locate(int document)
     {

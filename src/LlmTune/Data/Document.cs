@@ -9,6 +9,9 @@ public sealed record Document(int[] Ids, bool[] Trained, ulong Key = 0, int Sour
 {
     public int Length => Ids.Length;
 
+    /// <summary>(T) source of each token where a stream holds documents of several; null where all are of <see cref="Source"/>.</summary>
+    public int[]? TokenSources { get; init; }
+
     /// <summary>How many tokens are trained on.</summary>
     public int TrainedCount
     {

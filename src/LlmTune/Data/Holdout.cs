@@ -19,8 +19,9 @@ public static class Holdout
     {
         if (count >= contents.Length)
         {
-            throw new RequestException(
-                FormattableString.Invariant($"data.eval.count is {count:N0} and there are {contents.Length:N0} examples: nothing would be left to train on"));
+            throw new RequestException(contents.Length == 1
+                ? "data.eval.count holds out whole examples, and there is one; data.eval.fraction with data.packing: wrapped holds out the end of a long text"
+                : FormattableString.Invariant($"data.eval.count is {count:N0} and there are {contents.Length:N0} examples: nothing would be left to train on"));
         }
         var places = new ulong[contents.Length];
         for (var i = 0; i < places.Length; i++) places[i] = Place(contents[i]);

@@ -1,5 +1,11 @@
 namespace LlmTune.Data;
 
+/// <summary>What is taken of a source: documents (those whose beginning is) and tokens.</summary>
+public readonly record struct SourceShare(long Documents, long Tokens)
+{
+    public static SourceShare operator +(SourceShare a, SourceShare b) => new(a.Documents + b.Documents, a.Tokens + b.Tokens);
+}
+
 /// <summary>Rows of a plan as batches of tokens.</summary>
 public static class RowBatches
 {
@@ -24,8 +30,8 @@ public static class RowBatches
             yield return Of(corpus, plan, first, Math.Min(first + rows, plan.Rows));
     }
 
-    /// <summary>Tokens of rows that are trained on, and all.</summary>
-    internal static (int Supervised, int Tokens) Count(Corpus corpus, EpochPlan plan, int first, int end)
+    /// <summary>Tokens of rows that are trained on, and all; and what they take of each source.</summary>
+    internal static (int Supervised, int Tokens, SourceShare[] Shares) Count(Corpus corpus, EpochPlan plan, int first, int end)
     {
         var (supervised, tokens) = (0, 0);
         for (var row = first; row < end; row++)
@@ -37,7 +43,18 @@ public static class RowBatches
             }
             if (plan.Joined) supervised += Joined(corpus, plan.Row(row)).TrainedCount;
         }
-        return (supervised, tokens);
+        return (supervised, tokens, Shares(corpus, plan, first, end));
+    }
+
+    /// <summary>What rows take of each source.</summary>
+    internal static SourceShare[] Shares(Corpus corpus, EpochPlan plan, int first, int end)
+    {
+        var shares = new SourceShare[corpus.Training.Count];
+        for (var row = first; row < end; row++)
+        {
+            foreach (var slice in plan.Row(row)) shares[corpus.SourceOf(slice.Document)] += new SourceShare(slice.Start == 0 ? 1 : 0, slice.Length);
+        }
+        return shares;
     }
 
     /// <summary>The slices of a row as one stream: attention and prediction run across their borders.</summary>
@@ -45,6 +62,7 @@ public static class RowBatches
     {
         List<int> ids = [];
         List<bool> trained = [];
+        List<int> sources = [];
         Document? first = null;
         foreach (var slice in slices)
         {
@@ -52,7 +70,8 @@ public static class RowBatches
             first ??= document;
             ids.AddRange(document.Ids);
             trained.AddRange(document.Trained);
+            sources.AddRange(Enumerable.Repeat(document.Source, document.Length));
         }
-        return new Document([.. ids], [.. trained], first!.Key, first.Source);
+        return new Document([.. ids], [.. trained], first!.Key, first.Source) { TokenSources = [.. sources] };
     }
 }

@@ -46,7 +46,7 @@ internal static class SourceEncoder
     public static void Encode(Source source, EncodeSettings settings, TokenWriter writer, string key, IProgress<DataProgress>? progress, CancellationToken cancel)
     {
         var report = new SourceReport { Label = source.Label, Format = source.Format.Name };
-        var files = new Dictionary<string, int>();
+        var files = source.Files.Select((file, number) => (file, number)).ToDictionary(f => f.file, f => f.number);
         var byLine = true;
         List<string> fatal = [];
         foreach (var outcome in Outcomes(source, settings, cancel))
@@ -56,12 +56,10 @@ internal static class SourceEncoder
             if (fatal.Count == Tally.Shown) break;
             if (report.Rows % ChunkRows == 0) progress?.Report(new DataProgress(source.Label, report.Rows, source.Progress));
             if (outcome is not { Fate: Fate.Kept, Tokens: { } tokens }) continue;
-            ref var file = ref CollectionsMarshal.GetValueRefOrAddDefault(files, outcome.Row.File, out var known);
-            if (!known) file = files.Count - 1;
-            writer.Add(tokens, outcome.Content, file, outcome.Row.Number);
+            writer.Add(tokens, outcome.Content, files[outcome.Row.File], outcome.Row.Number);
         }
         if (fatal.Count > 0) throw new RequestException(Refusal(source.Label, fatal, malformed: report.Malformed.Count > 0));
-        writer.Finish(new StoreHeader(key, report, [.. files.Keys], byLine));
+        writer.Finish(new StoreHeader(key, report, source.Files, byLine));
     }
 
     private static SourceReport Count(SourceReport report, Outcome outcome, EncodeSettings settings, List<string> fatal)

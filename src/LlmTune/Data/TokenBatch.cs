@@ -27,6 +27,9 @@ public sealed record TokenBatch
     /// <summary>(N) source of each document.</summary>
     public required int[] Sources { get; init; }
 
+    /// <summary>(S) source of each token that is trained on; needed only where the loss of each source is asked for.</summary>
+    public int[] TargetSources { get; init; } = [];
+
     public int Tokens => Ids.Length;
 
     public int Documents => Keys.Length;
@@ -36,7 +39,7 @@ public sealed record TokenBatch
     /// <summary>Lays documents end to end; empty ones are left out.</summary>
     public static TokenBatch Of(IEnumerable<Document> documents)
     {
-        List<int> ids = [], positions = [], bounds = [0], predicting = [], targets = [], sources = [];
+        List<int> ids = [], positions = [], bounds = [0], predicting = [], targets = [], sources = [], targetSources = [];
         List<ulong> keys = [];
         foreach (var document in documents)
         {
@@ -49,6 +52,7 @@ public sealed record TokenBatch
                 if (!document.Trained[t]) continue;
                 predicting.Add(start + t - 1);
                 targets.Add(document.Ids[t]);
+                targetSources.Add(document.TokenSources?[t] ?? document.Source);
             }
             bounds.Add(ids.Count);
             keys.Add(document.Key);
@@ -63,6 +67,7 @@ public sealed record TokenBatch
             Targets = [.. targets],
             Keys = [.. keys],
             Sources = [.. sources],
+            TargetSources = [.. targetSources],
         };
     }
 }

@@ -16,7 +16,34 @@ public readonly record struct StoredDocument(long Offset, ulong Content, long Li
 
 /// <summary>What a token file says beside its tokens.</summary>
 /// <param name="Key">What the tokens were made of; another key is another file.</param>
-internal sealed record StoreHeader(string Key, SourceReport Report, IReadOnlyList<string> Files, bool ByLine);
+/// <param name="Files">All files of the source, in its order.</param>
+internal sealed record StoreHeader(string Key, SourceReport Report, IReadOnlyList<string> Files, bool ByLine)
+{
+    /// <summary>With other names for the files, also in what is said of rows.</summary>
+    public StoreHeader OfFiles(string label, IReadOnlyList<string> files)
+    {
+        return this with
+        {
+            Files = files,
+            Report = Report with
+            {
+                Label = label,
+                Malformed = Renamed(Report.Malformed),
+                TooLong = Renamed(Report.TooLong),
+                NothingToTrain = Renamed(Report.NothingToTrain),
+                Truncated = Renamed(Report.Truncated),
+            },
+        };
+
+        Tally Renamed(Tally tally) => tally with { First = [.. tally.First.Select(Place)] };
+
+        string Place(string text)
+        {
+            var file = Enumerable.Range(0, Files.Count).Where(f => text.StartsWith(Files[f], StringComparison.Ordinal)).DefaultIfEmpty(-1).MaxBy(f => f < 0 ? -1 : Files[f].Length);
+            return file < 0 ? text : files[file] + text[Files[file].Length..];
+        }
+    }
+}
 
 /// <summary>
 /// The tokenized documents of one source in a memory-mapped file, so that memory stays flat however many there are. A token is four
@@ -60,6 +87,9 @@ internal sealed unsafe class TokenStore : IDisposable
             _view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
     }
+
+    /// <summary>The same tokens, said to come from a source's files as they are called now.</summary>
+    public TokenStore OfFiles(string label, IReadOnlyList<string> files) => new(_map, _view, _documents, Header.OfFiles(label, files));
 
     /// <summary>Opens a token file; null where it is not there, is damaged, or was made of something else.</summary>
     public static TokenStore? Open(string path, string key)

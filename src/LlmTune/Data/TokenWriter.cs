@@ -14,11 +14,13 @@ internal sealed class TokenWriter : IDisposable
     private readonly FileStream _file;
     private readonly XxHash128 _checksum = new();
     private readonly List<StoredDocument> _documents = [];
+    private readonly bool _durable;
     private long _tokens;
 
-    public TokenWriter(string path)
+    /// <param name="durable">Whether the file is to outlast a power failure.</param>
+    public TokenWriter(string path, bool durable = true)
     {
-        _path = path;
+        (_path, _durable) = (path, durable);
         _partial = $"{path}.{Environment.ProcessId}.{Guid.NewGuid():N}.partial";
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         _file = new FileStream(_partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 20);
@@ -56,9 +58,16 @@ internal sealed class TokenWriter : IDisposable
         BinaryPrimitives.WriteUInt64LittleEndian(footer[24..], (ulong)(checksum >> 64));
         BinaryPrimitives.WriteUInt64LittleEndian(footer[32..], (ulong)checksum);
         _file.Write(footer);
-        _file.Flush(flushToDisk: true);
+        _file.Flush(flushToDisk: _durable);
         _file.Dispose();
-        File.Move(_partial, _path, overwrite: true);
+        try
+        {
+            File.Move(_partial, _path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException && File.Exists(_path))
+        {
+            // Where open files cannot be replaced, another process has the same tokens there and is using them.
+        }
     }
 
     private void Write(ReadOnlySpan<byte> bytes)

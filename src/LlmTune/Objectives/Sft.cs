@@ -8,9 +8,8 @@ namespace LlmTune.Objectives;
 /// </summary>
 public static class Sft
 {
-    /// <summary>∂ loss / ∂ log p of every token, (S): −1 / tokens of the step.</summary>
+    /// <summary>∂ loss / ∂ log p of every token, (S).</summary>
     /// <param name="supervised">S, of this micro-batch.</param>
-    /// <param name="tokensOfStep">Trained tokens of all micro-batches of the step.</param>
-    public static Tensor Coefficients(long supervised, long tokensOfStep, Device device) =>
-        Scalars.Tensor(-1.0 / tokensOfStep, device).expand(supervised);
+    /// <param name="share">What a token counts: 1 / trained tokens of all micro-batches of the step.</param>
+    public static Tensor Coefficients(long supervised, double share, Device device) => Scalars.Tensor(-share, device).expand(supervised);
 }

@@ -55,23 +55,26 @@ public static class Finetune
         using var optimizer = new AdamW(
             FlatParameters.Group(tensors, training.WeightDecay),
             training.AdamBeta1, training.AdamBeta2, training.AdamEpsilon);
-        var trainer = new Trainer(model, optimizer, training.MaxGradNorm, recomputed, training.Seed);
+        var trainer = new Trainer(model, optimizer, training.MaxGradNorm, recomputed, training.Seed, sources: corpus.Training.Count);
         var run = RunFolder.Create(training.OutputDir, force, config, Facts(folder, device, type, corpus, trainable, total));
         using var metrics = JsonLinesWriter.Append(run.Metrics);
 
         var evaluation = new HeldOutRun(model, corpus, training.PerDeviceEvalBatchSize, metrics, log);
         var first = evaluation.Run(0, 0, cancel);
-        var (steps, interrupted) = Loop(config, trainer, plan.Batches, total, evaluation, metrics, log, onStep, cancel);
+        var realised = new RealisedShares(corpus.Labels.Take(corpus.Training.Count));
+        var (steps, interrupted) = Loop(config, trainer, plan.Batches, total, evaluation, realised, metrics, log, onStep, cancel);
         var last = steps == 0 ? first : evaluation.Last;
 
         Save(run, plan, model, adapters);
-        AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, steps, total, first, last));
+        run.AddFact("trained_on", realised.ToJson());
+        if (corpus.Training.Count > 1) log.Information("Trained on {Shares}", realised.Text);
+        AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, realised, steps, total, first, last));
         return new FinetuneResult(run, steps, first, last, interrupted);
     }
 
     /// <summary>The loop: take a step's batches, train, log, evaluate.</summary>
     private static (int Steps, bool Interrupted) Loop(
-        RunConfig config, Trainer trainer, Batches batches, int total, HeldOutRun evaluation, JsonLinesWriter metrics, ILogger log,
+        RunConfig config, Trainer trainer, Batches batches, int total, HeldOutRun evaluation, RealisedShares realised, JsonLinesWriter metrics, ILogger log,
         Action<StepMetrics>? onStep, CancellationToken cancel)
     {
         var training = config.Training;
@@ -89,6 +92,7 @@ public static class Finetune
             if (skipped == MostSkipped)
                 throw new RunException($"{MostSkipped} steps in a row had no finite gradients; lower training.learning_rate, or set model.dtype: float32");
 
+            realised.Add(next.Shares, result.Sources);
             loss += result.Loss * result.Supervised;
             supervised += result.Supervised;
             windowTokens += result.Tokens;
@@ -102,6 +106,7 @@ public static class Finetune
                     TotalSteps = total,
                     Epoch = next.Progress,
                     Loss = loss / supervised,
+                    SourceLosses = realised.TakeLosses(),
                     LearningRate = rate,
                     GradientNorm = result.GradientNorm,
                     Tokens = allTokens,

@@ -9,7 +9,7 @@ namespace LlmTune.Recipes;
 /// <summary>README.md of what a run leaves: what it was made from and what came out.</summary>
 public static class ModelCards
 {
-    public static string OfRun(RunConfig config, ModelFolder folder, Corpus corpus, int steps, int total, double? before, double? after)
+    public static string OfRun(RunConfig config, ModelFolder folder, Corpus corpus, RealisedShares realised, int steps, int total, double? before, double? after)
     {
         var text = new StringBuilder();
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
@@ -34,6 +34,7 @@ public static class ModelCards
         text.Append(corpus.Report.Table());
         Line($"```");
         Line($"");
+        if (corpus.Training.Count > 1) Line($"Trained on {realised.Text}.\n");
         Line($"{(lora is null
             ? "`model/` is a model folder that Transformers loads."
             : "`adapter/` is a PEFT folder. `llmtune merge` makes a model folder of it,")} `llmtune eval` measures it; `run.yaml` has every setting.");

@@ -96,6 +96,9 @@ public static class Preview
         var training = config.Training;
         var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
         var batches = new Batches(corpus, shape, training.DataSeed);
+        var (stepsPerEpoch, steps) = (batches.Plan.Steps(shape.RowsPerStep), training.MaxSteps > 0 ? training.MaxSteps : batches.Steps(training.NumTrainEpochs));
+        if (DataOutlook.Shares(corpus, batches.Plan) is { } shares) log.Information("{Shares}", shares);
+        foreach (var warning in DataOutlook.Warnings(config, corpus, batches.Plan, steps, stepsPerEpoch)) log.Warning("{Warning}", warning);
         return new PreviewResult
         {
             Report = corpus.Report,
@@ -106,8 +109,8 @@ public static class Preview
             Fill = batches.Plan.Fill,
             Padding = Padded(corpus, training.PerDeviceTrainBatchSize, training.DataSeed),
             RowsPerStep = shape.RowsPerStep,
-            StepsPerEpoch = batches.Plan.Steps(shape.RowsPerStep),
-            Steps = training.MaxSteps > 0 ? training.MaxSteps : batches.Steps(training.NumTrainEpochs),
+            StepsPerEpoch = stepsPerEpoch,
+            Steps = steps,
             Findings = [.. RunData.Audit(tokenizer, corpus, folder, embeddings: null), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
         };
     }

@@ -69,6 +69,15 @@ public sealed class RunFolder
         return folder;
     }
 
+    /// <summary>Adds to run.json what is known at the end only.</summary>
+    public void AddFact(string name, JsonNode value)
+    {
+        var file = System.IO.Path.Combine(Path, RecordName);
+        var record = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+        record[name] = value;
+        AtomicFile.WriteText(file, record.ToJsonString(Indented) + "\n");
+    }
+
     /// <summary>The configuration that the run had.</summary>
     /// <exception cref="RunException">Damaged.</exception>
     public RunConfig ReadConfig()

@@ -47,6 +47,9 @@ public sealed class RunPlan : IDisposable
     /// <summary>Optimizer steps of the whole run.</summary>
     public int Steps { get; }
 
+    /// <summary>What the data may be too small for.</summary>
+    public IEnumerable<string> Warnings => DataOutlook.Warnings(Config, Corpus, Batches.Plan, Steps, Batches.Plan.Steps(Shape.RowsPerStep));
+
     /// <summary>Reads everything but the weights.</summary>
     /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
     /// <exception cref="RequestException">The run cannot be as it is asked for.</exception>
@@ -68,7 +71,10 @@ public sealed class RunPlan : IDisposable
         {
             log.Information("{Table}", corpus.Report.Table().TrimEnd());
             RunData.RequireHeldOut(config, corpus);
-            return new RunPlan(config, memory, folder, device, tokenizer, template, corpus);
+            var plan = new RunPlan(config, memory, folder, device, tokenizer, template, corpus);
+            if (DataOutlook.Shares(corpus, plan.Batches.Plan) is { } shares) log.Information("{Shares}", shares);
+            foreach (var warning in plan.Warnings) log.Warning("{Warning}", warning);
+            return plan;
         }
         catch
         {

@@ -16,46 +16,49 @@ internal sealed class AlignedText
 {
     private TextSpan[]? _origins;
 
-    private AlignedText(string text, TextSpan[]? origins, int begin) => (Text, _origins, Begin) = (text, origins, begin);
+    private AlignedText(string text, bool tracked, TextSpan[]? origins, int begin) => (Text, Tracked, _origins, Begin) = (text, tracked, origins, begin);
 
     public string Text { get; private set; }
 
     /// <summary>Whether origins are kept.</summary>
-    public bool Tracked => _origins is not null;
+    public bool Tracked { get; }
+
+    /// <summary>Where each unit came from, null where untracked; of a text that nothing has changed yet they are made when they are needed.</summary>
+    private TextSpan[]? Origins => Tracked ? _origins ??= Unchanged() : null;
 
     /// <summary>Where the stretch of the original begins that this text was made from.</summary>
     public int Begin { get; }
 
-    public static AlignedText Untracked(string text, int begin) => new(text, null, begin);
+    public static AlignedText Untracked(string text, int begin) => new(text, false, null, begin);
 
     /// <summary>A stretch of the original, unchanged.</summary>
-    public static AlignedText Of(string original, int start, int end)
+    public static AlignedText Of(string original, int start, int end) => new(original[start..end], true, null, start);
+
+    /// <summary>Where a stretch of this text came from, whole characters. Only where tracked.</summary>
+    public TextSpan Origin(int start, int end)
     {
-        var origins = new TextSpan[end - start];
-        for (var i = start; i < end;)
-        {
-            var length = char.IsHighSurrogate(original[i]) && i + 1 < end ? 2 : 1;
-            origins.AsSpan(i - start, length).Fill(new TextSpan(i, i + length));
-            i += length;
-        }
-        return new AlignedText(original[start..end], origins, start);
+        if (_origins is { } origins) return new TextSpan(origins[start].Start, end > start ? origins[end - 1].End : origins[start].Start);
+        var first = IsInPair(start) ? start - 1 : start;
+        return new TextSpan(Begin + first, Begin + (end <= start ? first : IsInPair(end) ? end + 1 : end));
     }
 
-    /// <summary>Where a stretch of this text came from. Only where tracked.</summary>
-    public TextSpan Origin(int start, int end) => new(_origins![start].Start, end > start ? _origins[end - 1].End : _origins[start].Start);
-
-    public AlignedText Slice(int start, int end) => start == 0 && end == Text.Length
-        ? new AlignedText(Text, _origins, Begin)
-        : new AlignedText(Text[start..end], _origins?[start..end], _origins is null ? Begin + start : _origins[start].Start);
+    public AlignedText Slice(int start, int end)
+    {
+        if (start == 0 && end == Text.Length) return new AlignedText(Text, Tracked, _origins, Begin);
+        if (IsInPair(start) || IsInPair(end)) _ = Origins;
+        return _origins is { } origins
+            ? new AlignedText(Text[start..end], true, origins[start..end], origins[start].Start)
+            : new AlignedText(Text[start..end], Tracked, null, Begin + start);
+    }
 
     /// <summary>Another text in place of an untracked one.</summary>
-    public void Set(string text) => (Text, _origins) = (text, null);
+    public void Set(string text) => Text = text;
 
     /// <summary>Another text; each of its units came from a stretch that begins at a place of the old text and reaches to the next unit's.</summary>
     /// <param name="starts">One more than the text has units; empty for an empty text.</param>
     public void Rewrite(string text, List<int> starts)
     {
-        if (_origins is { } old)
+        if (Origins is { } old)
         {
             var origins = new TextSpan[text.Length];
             for (var i = 0; i < origins.Length; i++) origins[i] = new TextSpan(OriginOf(starts[i]), OriginOf(starts[i + 1]));
@@ -70,11 +73,11 @@ internal sealed class AlignedText
     public void Prepend(string prefix)
     {
         if (Text.Length == 0) return;
-        if (_origins is not null)
+        if (Origins is { Length: > 0 } old)
         {
-            var origins = new TextSpan[prefix.Length + _origins.Length];
-            origins.AsSpan(0, prefix.Length).Fill(_origins[0]);
-            _origins.CopyTo(origins, prefix.Length);
+            var origins = new TextSpan[prefix.Length + old.Length];
+            origins.AsSpan(0, prefix.Length).Fill(old[0]);
+            old.CopyTo(origins, prefix.Length);
             _origins = origins;
         }
         Text = prefix + Text;
@@ -85,7 +88,7 @@ internal sealed class AlignedText
     {
         if (matches.Count == 0) return;
         var text = new StringBuilder(Text.Length + matches.Count * content.Length);
-        var origins = _origins is null ? null : new List<TextSpan>(Text.Length);
+        var origins = Origins is null ? null : new List<TextSpan>(Text.Length);
         var done = 0;
         foreach (var match in matches)
         {
@@ -107,7 +110,7 @@ internal sealed class AlignedText
     public void Filter(Func<Rune, bool> keep)
     {
         var text = new StringBuilder(Text.Length);
-        var origins = _origins is null ? null : new List<TextSpan>(Text.Length);
+        var origins = Origins is null ? null : new List<TextSpan>(Text.Length);
         for (var i = 0; i < Text.Length;)
         {
             var rune = Utf16.RuneAt(Text, i, out var length);
@@ -125,7 +128,7 @@ internal sealed class AlignedText
     public void Map(Func<Rune, string> map)
     {
         var text = new StringBuilder(Text.Length);
-        var origins = _origins is null ? null : new List<TextSpan>(Text.Length);
+        var origins = Origins is null ? null : new List<TextSpan>(Text.Length);
         for (var i = 0; i < Text.Length;)
         {
             var mapped = map(Utf16.RuneAt(Text, i, out var length));
@@ -140,7 +143,7 @@ internal sealed class AlignedText
     public void Transform(IEnumerable<Change> changes, int skipped = 0)
     {
         var text = new StringBuilder(Text.Length);
-        var origins = _origins is null ? null : new List<TextSpan>(Text.Length);
+        var origins = Origins is null ? null : new List<TextSpan>(Text.Length);
         var position = Forward(0, skipped);
         foreach (var (rune, delta) in changes)
         {
@@ -156,6 +159,22 @@ internal sealed class AlignedText
     }
 
     private TextSpan StartOnly() => new(_origins![0].Start, _origins[0].Start);
+
+    /// <summary>Whether a place lies between the two units of one character.</summary>
+    private bool IsInPair(int place) => place > 0 && place < Text.Length && char.IsLowSurrogate(Text[place]) && char.IsHighSurrogate(Text[place - 1]);
+
+    /// <summary>The origins of a stretch as it stands in the original: each unit comes from its whole character.</summary>
+    private TextSpan[] Unchanged()
+    {
+        var origins = new TextSpan[Text.Length];
+        for (var i = 0; i < origins.Length;)
+        {
+            var length = char.IsHighSurrogate(Text[i]) && i + 1 < origins.Length ? 2 : 1;
+            origins.AsSpan(i, length).Fill(new TextSpan(Begin + i, Begin + i + length));
+            i += length;
+        }
+        return origins;
+    }
 
     private int Forward(int position, int runes)
     {

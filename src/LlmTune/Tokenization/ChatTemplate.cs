@@ -15,6 +15,7 @@ public sealed class ChatTemplate
     private readonly Template _plain;
     private readonly Template _withTools;
     private readonly KeyValuePair<string, object?>[] _tokens;
+    private readonly string _sources;
 
     internal ChatTemplate(string source, string origin, HfTokenizer tokenizer, (string Source, string Origin)? withTools = null)
     {
@@ -22,6 +23,7 @@ public sealed class ChatTemplate
         _plain = Template.Parse(source, origin);
         _withTools = withTools is { } other ? Template.Parse(other.Source, other.Origin) : _plain;
         _tokens = [.. SpecialTokens(tokenizer)];
+        _sources = $"{source}\n{withTools?.Source}";
     }
 
     /// <summary>The template as written, to be saved beside what is trained.</summary>
@@ -40,6 +42,10 @@ public sealed class ChatTemplate
     public JsonObject Variables { get; init; } = [];
 
     public TemplateLimits Limits { get; init; } = TemplateLimits.Default;
+
+    /// <summary>Changes with everything that changes what is rendered: the templates, their variables, and the date where they write it.</summary>
+    internal string Identity =>
+        $"{_sources}\n{Variables.ToJsonString()}\n{(_sources.Contains("strftime_now", StringComparison.Ordinal) ? $"{Clock.GetLocalNow():yyyy-MM-dd}" : "")}";
 
     /// <param name="folder">The model's folder.</param>
     /// <param name="setting">model.chat_template of the run file: a file, a name among the model's, or a text; null for the model's own.</param>
@@ -60,51 +66,58 @@ public sealed class ChatTemplate
     /// <param name="addGenerationPrompt">Whether the text ends where the model's next turn begins.</param>
     /// <exception cref="TemplateException">The template refuses the conversation, or fails on it.</exception>
     public Rendered Render(Conversation conversation, bool addGenerationPrompt) =>
-        Render(Values(conversation), conversation, conversation.Messages.Count, addGenerationPrompt);
+        Render(Values(conversation), conversation.Messages.Count, addGenerationPrompt);
 
     /// <summary>The ids of a conversation with the tokens that belong to each turn; nothing is added to what the template writes.</summary>
     /// <exception cref="RequestException">The template refuses the conversation, or what belongs to a turn cannot be told.</exception>
-    public RenderedConversation ForTraining(Conversation conversation, HfTokenizer tokenizer)
+    public RenderedConversation ForTraining(Conversation conversation, HfTokenizer tokenizer) =>
+        ForTraining(new RenderedWhole(this, conversation, addGenerationPrompt: false), tokenizer);
+
+    internal static RenderedConversation ForTraining(RenderedWhole whole, HfTokenizer tokenizer)
     {
-        var rendered = Render(conversation, addGenerationPrompt: false);
-        var turns = Turns.Find(this, conversation, rendered);
-        return new TurnTokens(tokenizer, rendered.Text, turns.Where(t => t.Prompt >= 0).Select(t => t.Prompt)).Of(turns);
+        var turns = Turns.Find(whole);
+        return new TurnTokens(tokenizer, whole.Text, turns.Where(t => t.Prompt >= 0).Select(t => t.Prompt)).Of(turns);
     }
 
     /// <summary>The ids of a prompt: the conversation, and where the model's next turn begins. They are the same as in training.</summary>
     public int[] ForInference(Conversation conversation, HfTokenizer tokenizer)
     {
-        var text = Render(conversation, addGenerationPrompt: true).Text;
-        return new TurnTokens(tokenizer, text, Turns.Prompts(this, conversation, text)).Ids;
+        var whole = new RenderedWhole(this, conversation, addGenerationPrompt: true);
+        return new TurnTokens(tokenizer, whole.Text, Turns.Prompts(whole)).Ids;
     }
 
-    /// <summary>Messages as the template sees them, numbered so that what is written of each is known.</summary>
-    internal static object?[] Values(Conversation conversation) => [.. conversation.Messages.Select((message, i) =>
-    {
-        var value = new PyDict(2 + (message.Fields?.Count ?? 0)) { Mark = i };
-        value.Set("role", message.Role);
-        value.Set("content", message.Content);
-        foreach (var (name, field) in message.Fields ?? []) value.Set(name, PyJson.Read(field));
-        return (object?)value;
-    })];
+    /// <summary>A conversation as the template sees it, its messages numbered so that what is written of each is known.</summary>
+    internal static ConversationValues Values(Conversation conversation) => new(
+        [.. conversation.Messages.Select((message, i) =>
+        {
+            var value = new PyDict(2 + (message.Fields?.Count ?? 0)) { Mark = i };
+            value.Set("role", message.Role);
+            value.Set("content", message.Content);
+            foreach (var (name, field) in message.Fields ?? []) value.Set(name, PyJson.Read(field));
+            return (object?)value;
+        })],
+        conversation.Tools is { Count: > 0 } tools ? PyJson.Read(tools) : null);
 
     /// <summary>The first so many messages alone.</summary>
-    internal Rendered Render(object?[] messages, Conversation conversation, int count, bool addGenerationPrompt)
+    /// <param name="trace">Learns what shorter beginnings would give.</param>
+    internal Rendered Render(ConversationValues values, int count, bool addGenerationPrompt, Trace? trace = null)
     {
-        return TemplateOf(conversation).RenderValues(
+        var messages = values.Messages.AsSpan(0, count).ToArray();
+        return TemplateOf(values).RenderValues(
             [
                 .. _tokens,
-                new("messages", new List<object?>(messages[..count])),
-                new("tools", conversation.Tools is { Count: > 0 } tools ? PyJson.Read(tools) : null),
+                new("messages", trace is null ? new List<object?>(messages) : new Transcript(messages)),
+                new("tools", values.Tools),
                 new("documents", null),
-                new("add_generation_prompt", addGenerationPrompt),
+                new(Trace.PromptFlag, addGenerationPrompt),
                 .. Variables.Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))),
             ],
             Clock,
-            Limits);
+            Limits,
+            trace);
     }
 
-    internal Template TemplateOf(Conversation conversation) => conversation.Tools is { Count: > 0 } ? _withTools : _plain;
+    internal Template TemplateOf(ConversationValues values) => values.Tools is null ? _plain : _withTools;
 
     /// <summary>The tokens with a role that the tokenizer names; the others are undefined in the template.</summary>
     private static IEnumerable<KeyValuePair<string, object?>> SpecialTokens(HfTokenizer tokenizer)
@@ -131,6 +144,9 @@ public sealed class ChatTemplate
         _ => null,
     };
 }
+
+/// <summary>Messages and tools as a template sees them.</summary>
+internal sealed record ConversationValues(object?[] Messages, object? Tools);
 
 /// <summary>A conversation as ids.</summary>
 /// <param name="Turns">

@@ -45,6 +45,14 @@ public sealed partial class HfTokenizer
         return encodings;
     }
 
+    /// <summary>The ids of a text and their spans, without what a post-processor adds.</summary>
+    internal (List<int> Ids, List<TextSpan> Spans) EncodeSpans(string text)
+    {
+        var sink = new TokenSink(spans: true);
+        Run(text, sink);
+        return (sink.Ids, sink.Spans!);
+    }
+
     private static void OnAllProcessors(int count, Action<int> act, CancellationToken cancel)
     {
         try
@@ -87,7 +95,7 @@ public sealed partial class HfTokenizer
 
     private TokenEncoding Full(string text, int? word)
     {
-        var sink = new TokenSink(spans: true);
+        var sink = new TokenSink(spans: true, texts: true);
         Run(text, sink);
         var count = sink.Ids.Count;
         return new TokenEncoding(

@@ -13,10 +13,11 @@ public sealed partial class HfTokenizer : Tokenizer
     private readonly AddedTokens _added;
     private readonly bool _needsOrigins;
     private readonly HashSet<int> _roles;
+    private readonly Lazy<bool> _allowsCuts;
 
-    private HfTokenizer(string folder, TokenizerParts parts, TokenizerConfig config)
+    private HfTokenizer(string file, TokenizerParts parts, TokenizerConfig config)
     {
-        (Folder, _parts, _added, Config) = (folder, parts, parts.AddedTokens, config.Json);
+        (SourceFile, _parts, _added, Config) = (Path.GetFullPath(file), parts, parts.AddedTokens, config.Json);
         _needsOrigins = parts.Splitter is { } splitter && splitter.Steps.Skip(parts.Normalizer is null ? 1 : 0).Any(step => step.NeedsOrigins);
         VocabularySize = Math.Max(parts.Model.Vocabulary.Size, _added.All.Select(token => token.Id + 1).DefaultIfEmpty(0).Max());
         BosId = Role("bos_token");
@@ -24,12 +25,16 @@ public sealed partial class HfTokenizer : Tokenizer
         PadId = Role("pad_token");
         UnkId = Role("unk_token");
         _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>()];
+        _allowsCuts = new Lazy<bool>(PartsSpellTheWhole);
 
         int? Role(string name) => (config.Token(name) ?? parts.Roles.GetValueOrDefault(name)) is { } token ? TokenId(token) : null;
     }
 
     /// <summary>The folder that the tokenizer was loaded from.</summary>
-    public string Folder { get; }
+    public string Folder => Path.GetDirectoryName(SourceFile)!;
+
+    /// <summary>The file that its vocabulary is from: tokenizer.json or tokenizer.model, as a rule.</summary>
+    public string SourceFile { get; }
 
     /// <summary>The highest id + 1, added tokens included.</summary>
     public int VocabularySize { get; }
@@ -77,7 +82,7 @@ public sealed partial class HfTokenizer : Tokenizer
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         var parts = TiktokenFile.Read(file, pattern, specialTokens.Select(token => (token.Value, token.Key)));
-        return new HfTokenizer(folder, parts, TokenizerConfig.Load(folder));
+        return new HfTokenizer(file, parts, TokenizerConfig.Load(folder));
     }
 
     /// <summary>The id of a token as the vocabulary or the added tokens write it; null where neither has it.</summary>
@@ -89,6 +94,16 @@ public sealed partial class HfTokenizer : Tokenizer
     /// <summary>Whether decoding leaves the token out on request: it is flagged so, or has a role (BOS, EOS, padding, unknown).</summary>
     public bool IsSpecial(int id) => _added.ById(id) is { Special: true } || _roles.Contains(id);
 
+    /// <summary>Whether the parts of a text, encoded apart, spell what the whole does.</summary>
+    internal bool AllowsCuts => _allowsCuts.Value;
+
+    private bool PartsSpellTheWhole()
+    {
+        string Pieces(string text) => string.Concat(Encode(text).Select(Token));
+        return ((string, string)[])[("a", "b"), ("a", " b"), ("a ", "b"), ("a\n", "\nb")] is var probes
+            && Array.TrueForAll(probes, p => Pieces(p.Item1) + Pieces(p.Item2) == Pieces(p.Item1 + p.Item2));
+    }
+
     private static HfTokenizer LoadFile(string file)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
@@ -96,6 +111,6 @@ public sealed partial class HfTokenizer : Tokenizer
         var parts = !file.EndsWith(".model", StringComparison.Ordinal) ? TokenizerJson.Read(file)
             : TiktokenFile.IsOne(file) ? TiktokenFile.ReadLlama3(file, config)
             : SentencePieceFile.Read(file, config);
-        return new HfTokenizer(folder, parts, config);
+        return new HfTokenizer(file, parts, config);
     }
 }

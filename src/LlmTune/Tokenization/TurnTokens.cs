@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace LlmTune.Tokenization;
 
 /// <summary>
@@ -18,7 +20,7 @@ internal sealed class TurnTokens
     public TurnTokens(HfTokenizer tokenizer, string text, IEnumerable<int> prompts)
     {
         var places = prompts.Distinct().Order().ToList();
-        if (places.Count == 0 || AllowsCuts(tokenizer)) EncodeParts(tokenizer, text, places);
+        if (places.Count == 0 || tokenizer.AllowsCuts) EncodeParts(tokenizer, text, places);
         else EncodeWhole(tokenizer, text, places);
     }
 
@@ -50,9 +52,9 @@ internal sealed class TurnTokens
         var from = 0;
         foreach (var place in places.Append(text.Length))
         {
-            var part = tokenizer.EncodeFull(text[from..place], addSpecialTokens: false);
-            _ids.AddRange(part.Ids);
-            foreach (var span in part.Spans) _spans.Add(new TextSpan(span.Start + from, span.End + from));
+            var (ids, spans) = tokenizer.EncodeSpans(text[from..place]);
+            _ids.AddRange(ids);
+            foreach (var span in spans) _spans.Add(new TextSpan(span.Start + from, span.End + from));
             if (place < text.Length || places.Contains(place)) _exact[place] = _ids.Count;
             from = place;
         }
@@ -61,9 +63,9 @@ internal sealed class TurnTokens
     /// <summary>Added tokens cut the text before the model sees it, so of a prompt only what stands behind the last of them is looked at.</summary>
     private void EncodeWhole(HfTokenizer tokenizer, string text, List<int> places)
     {
-        var whole = tokenizer.EncodeFull(text, addSpecialTokens: false);
-        _ids.AddRange(whole.Ids);
-        _spans.AddRange(whole.Spans);
+        var (ids, spans) = tokenizer.EncodeSpans(text);
+        _ids.AddRange(ids);
+        _spans.AddRange(spans);
         var cuts = tokenizer.AddedTokens.Where(t => !t.Normalized && !t.SingleWord).Select(t => t.Id).ToHashSet();
         foreach (var place in places)
         {
@@ -71,16 +73,8 @@ internal sealed class TurnTokens
             while (from > 0 && !cuts.Contains(_ids[from])) from--;
             from = Math.Max(0, from);
             var end = tokenizer.Encode(text[(from == 0 ? 0 : _spans[from].Start)..place]);
-            if (whole.Ids.AsSpan(from).StartsWith(end)) _exact[place] = from + end.Length;
+            if (CollectionsMarshal.AsSpan(ids)[from..].StartsWith(end)) _exact[place] = from + end.Length;
         }
-    }
-
-    /// <summary>Whether the parts of a text, encoded apart, spell what the whole does.</summary>
-    private static bool AllowsCuts(HfTokenizer tokenizer)
-    {
-        string Pieces(string text) => string.Concat(tokenizer.Encode(text).Select(tokenizer.Token));
-        return ((string, string)[])[("a", "b"), ("a", " b"), ("a ", "b"), ("a\n", "\nb")] is var probes
-            && Array.TrueForAll(probes, p => Pieces(p.Item1) + Pieces(p.Item2) == Pieces(p.Item1 + p.Item2));
     }
 
     /// <summary>The first token that begins at or behind a place in the text.</summary>

@@ -15,67 +15,67 @@ internal static class Turns
 {
     public const string Assistant = "assistant";
 
-    public static List<TextTurn> Find(ChatTemplate template, Conversation conversation, Rendered rendered)
+    public static List<TextTurn> Find(RenderedWhole whole)
     {
-        var finder = new Finder(template, conversation, rendered);
+        var finder = new Finder(whole);
         var turns = new List<TextTurn>();
-        for (var i = 0; i < conversation.Messages.Count; i++)
+        for (var i = 0; i < whole.Conversation.Messages.Count; i++)
         {
-            if (conversation.Messages[i].Role == Assistant) finder.AddAssistant(i, turns);
+            if (whole.Conversation.Messages[i].Role == Assistant) finder.AddAssistant(i, turns);
             else finder.AddOther(i, turns);
         }
         return turns;
     }
 
     /// <summary>Places in a rendered prompt where the model began to write: the ends of the prompts of earlier turns.</summary>
-    public static List<int> Prompts(ChatTemplate template, Conversation conversation, string text)
+    public static List<int> Prompts(RenderedWhole whole)
     {
         var places = new List<int>();
-        var values = ChatTemplate.Values(conversation);
-        for (var i = 0; i < conversation.Messages.Count; i++)
+        for (var i = 0; i < whole.Conversation.Messages.Count; i++)
         {
-            if (conversation.Messages[i].Role != Assistant) continue;
-            var prompt = Prefix(template, values, conversation, i, addGenerationPrompt: true);
-            if (prompt is not null && text.StartsWith(prompt, StringComparison.Ordinal)) places.Add(prompt.Length);
+            if (whole.Conversation.Messages[i].Role != Assistant) continue;
+            var length = whole.PromptLength(i);
+            if (length >= 0) places.Add(length);
         }
         return places;
     }
 
-    /// <summary>The first so many messages alone; null where the template refuses them.</summary>
-    private static string? Prefix(ChatTemplate template, object?[] values, Conversation conversation, int count, bool addGenerationPrompt)
+    private sealed class Finder
     {
-        try
-        {
-            return template.Render(values, conversation, count, addGenerationPrompt).Text;
-        }
-        catch (TemplateException)
-        {
-            return null;
-        }
-    }
-
-    private sealed class Finder(ChatTemplate template, Conversation conversation, Rendered rendered)
-    {
-        private readonly object?[] _values = ChatTemplate.Values(conversation);
-        private readonly Dictionary<int, (int Start, int End)> _passes = rendered.Items.GroupBy(p => p.Item)
-            .ToDictionary(g => g.Key, g => (g.Min(p => p.Start), g.Max(p => p.End)));
+        private readonly RenderedWhole _whole;
+        private readonly Rendered _rendered;
+        private readonly Dictionary<int, (int Start, int End)> _passes = [];
 
         /// <summary>A template marks its generation, and the marks are where they seem to be.</summary>
-        private readonly bool _marked = template.TemplateOf(conversation).HasGeneration && !rendered.Misplaced;
+        private readonly bool _marked;
 
-        private string Text => rendered.Text;
+        /// <summary>The generation prompt after the whole conversation.</summary>
+        private readonly Lazy<string> _opening;
+
+        public Finder(RenderedWhole whole)
+        {
+            (_whole, _rendered) = (whole, whole.Rendered);
+            foreach (var pass in _rendered.Items)
+                _passes[pass.Item] = _passes.TryGetValue(pass.Item, out var p) ? (Math.Min(p.Start, pass.Start), Math.Max(p.End, pass.End)) : (pass.Start, pass.End);
+            _marked = whole.MarksGeneration && !_rendered.Misplaced;
+            _opening = new Lazy<string>(() => whole.Beginning(Messages.Count, true) is { } prompt && prompt.StartsWith(Text, StringComparison.Ordinal)
+                ? prompt[Text.Length..] : "");
+        }
+
+        private IReadOnlyList<Message> Messages => _whole.Conversation.Messages;
+
+        private string Text => _rendered.Text;
 
         public void AddAssistant(int message, List<TextTurn> turns)
         {
-            var prompt = Prefix(message, addGenerationPrompt: true);
-            var exact = prompt is not null && Text.StartsWith(prompt, StringComparison.Ordinal) ? prompt.Length : -1;
+            var exact = _whole.PromptLength(message);
             if (_marked)
             {
                 AddMarked(message, exact, turns);
                 return;
             }
             var end = End(message);
-            var start = exact >= 0 && exact <= end ? exact : Start(message, prompt);
+            var start = exact >= 0 && exact <= end ? exact : Start(message);
             if (start > end || start < turns.LastOrDefault().End) throw Unclear(message);
             turns.Add(new TextTurn(message, Assistant, start, end, exact == start ? exact : -1));
         }
@@ -87,13 +87,13 @@ internal static class Turns
             var (start, end) = _passes.TryGetValue(message, out var pass) ? (Math.Max(before, pass.Start), pass.End)
                 : _passes.Count > 0 ? (before, message == 0 ? Next(message) : before)
                 : (before, PrefixEnd(message) ?? before);
-            turns.Add(new TextTurn(message, conversation.Messages[message].Role, start, Math.Max(start, end), -1));
+            turns.Add(new TextTurn(message, Messages[message].Role, start, Math.Max(start, end), -1));
         }
 
         private void AddMarked(int message, int prompt, List<TextTurn> turns)
         {
-            var spans = rendered.Generated.Where(s => s.Item == message).ToList();
-            if (spans.Count == 0 && rendered.Generated.All(s => s.Item < 0)) spans = InOrder(message);
+            var spans = _rendered.Generated.Where(s => s.Item == message).ToList();
+            if (spans.Count == 0 && _rendered.Generated.All(s => s.Item < 0)) spans = InOrder(message);
             var written = spans.Where(s => s.End > s.Start).ToList();
             var at = turns.Count > 0 ? turns[^1].End : 0;
             if (written.Count == 0) turns.Add(new TextTurn(message, Assistant, at, at, prompt));
@@ -103,14 +103,14 @@ internal static class Turns
         /// <summary>Marks whose message is not known, one for each turn of the assistant.</summary>
         private List<RenderedSpan> InOrder(int message)
         {
-            var turns = conversation.Messages.Count(m => m.Role == Assistant);
-            if (rendered.Generated.Count != turns) throw Unclear(message);
-            return [rendered.Generated[conversation.Messages.Take(message).Count(m => m.Role == Assistant)]];
+            var turns = Messages.Count(m => m.Role == Assistant);
+            if (_rendered.Generated.Count != turns) throw Unclear(message);
+            return [_rendered.Generated[Messages.Take(message).Count(m => m.Role == Assistant)]];
         }
 
         private int End(int message)
         {
-            if (message == conversation.Messages.Count - 1) return Text.Length;
+            if (message == Messages.Count - 1) return Text.Length;
             if (_passes.TryGetValue(message, out var pass)) return pass.End;
             return PrefixEnd(message) ?? throw Unclear(message);
         }
@@ -118,19 +118,15 @@ internal static class Turns
         /// <summary>
         /// Where a turn begins whose prompt the conversation does not begin with: behind what its text has in common with the generation prompt.
         /// </summary>
-        private int Start(int message, string? prompt)
+        private int Start(int message)
         {
-            var before = Prefix(message, addGenerationPrompt: false) ?? "";
+            var prompt = _whole.Beginning(message, addGenerationPrompt: true);
+            var before = _whole.Beginning(message, addGenerationPrompt: false) ?? "";
             var from = _passes.TryGetValue(message, out var pass) ? pass.Start
                 : Text.StartsWith(before, StringComparison.Ordinal) ? before.Length : throw Unclear(message);
-            var opening = prompt is not null && prompt.StartsWith(before, StringComparison.Ordinal) ? prompt[before.Length..] : Opening();
+            var opening = prompt is not null && prompt.StartsWith(before, StringComparison.Ordinal) ? prompt[before.Length..] : _opening.Value;
             return from + Text.AsSpan(from).CommonPrefixLength(opening);
         }
-
-        /// <summary>The generation prompt after the whole conversation.</summary>
-        private string Opening() =>
-            Prefix(conversation.Messages.Count, true) is { } prompt && prompt.StartsWith(Text, StringComparison.Ordinal)
-                    ? prompt[Text.Length..] : "";
 
         private int Next(int message)
         {
@@ -138,14 +134,12 @@ internal static class Turns
             return later.Count > 0 ? later.Min(p => p.Value.Start) : Text.Length;
         }
 
-        private string? Prefix(int count, bool addGenerationPrompt) => Turns.Prefix(template, _values, conversation, count, addGenerationPrompt);
-
         /// <summary>Where a message ends by the conversation up to it, if the whole begins with that.</summary>
         private int? PrefixEnd(int message) =>
-            Prefix(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : null;
+            _whole.Beginning(message + 1, addGenerationPrompt: false) is { } prefix && Text.StartsWith(prefix, StringComparison.Ordinal) ? prefix.Length : null;
 
         private RequestException Unclear(int message) => new(
-            $"{template.Origin}: what the template writes for message {message + 1} ({conversation.Messages[message].Role}) cannot be told from what "
+            $"{_whole.Template.Origin}: what the template writes for message {message + 1} ({Messages[message].Role}) cannot be told from what "
             + "it writes for the others; mark what the model writes with {% generation %} … {% endgeneration %} in the template, or set "
             + "model.chat_template to one that does");
     }

@@ -13,6 +13,15 @@ public sealed class AdamW(IReadOnlyList<FlatParameters> groups, double beta1, do
     /// <summary>Updates made so far: t.</summary>
     public int Steps { get; private set; }
 
+    /// <summary>Divides all gradients by a number.</summary>
+    public void Divide(double number)
+    {
+        if (number == 1) return;
+        using var _ = no_grad();
+        using var factor = Scalars.Passing(1 / number);
+        foreach (var group in Groups) group.Gradients.mul_(factor);
+    }
+
     /// <summary>
     /// √Σ g² over all gradients; if it is above <paramref name="maxNorm"/> (and that above 0) they are multiplied by
     /// maxNorm / (norm + 1e-6), as torch's clip_grad_norm_ does.

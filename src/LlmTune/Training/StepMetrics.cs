@@ -15,6 +15,9 @@ public sealed record StepMetrics
     /// <summary>Per trained token, over the steps since the last line.</summary>
     public required double Loss { get; init; }
 
+    /// <summary>The same of each source that had tokens, where there are several sources.</summary>
+    public IReadOnlyList<(string Label, double Loss)> SourceLosses { get; init; } = [];
+
     public required double LearningRate { get; init; }
 
     /// <summary>Of the last step, before clipping.</summary>
@@ -33,14 +36,19 @@ public sealed record StepMetrics
     /// <summary>The last held-out loss, if there was one.</summary>
     public double? EvalLoss { get; init; }
 
-    public JsonObject ToJson() => new()
+    public JsonObject ToJson()
     {
-        ["step"] = Step,
-        ["epoch"] = Math.Round(Epoch, 6),
-        ["loss"] = Loss,
-        ["learning_rate"] = LearningRate,
-        ["grad_norm"] = GradientNorm,
-        ["num_tokens"] = Tokens,
-        ["tokens_per_second"] = Math.Round(TokensPerSecond, 1),
-    };
+        var line = new JsonObject
+        {
+            ["step"] = Step,
+            ["epoch"] = Math.Round(Epoch, 6),
+            ["loss"] = Loss,
+            ["learning_rate"] = LearningRate,
+            ["grad_norm"] = GradientNorm,
+            ["num_tokens"] = Tokens,
+            ["tokens_per_second"] = Math.Round(TokensPerSecond, 1),
+        };
+        foreach (var (label, loss) in SourceLosses) line[$"loss/{label}"] = loss;
+        return line;
+    }
 }

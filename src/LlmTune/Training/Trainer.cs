@@ -15,6 +15,9 @@ public sealed record StepResult(double Loss, double GradientNorm, long Tokens, l
 {
     /// <summary>False where loss or gradients were not finite: such a step changes nothing.</summary>
     public bool Taken => double.IsFinite(Loss) && double.IsFinite(GradientNorm);
+
+    /// <summary>Σ −log p over the tokens of each source and how many there are.</summary>
+    public IReadOnlyList<(double Sum, long Tokens)> Sources { get; init; } = [];
 }
 
 /// <summary>One optimizer step: micro-batches through the chain, clipping, update.</summary>
@@ -22,8 +25,9 @@ public sealed record StepResult(double Loss, double GradientNorm, long Tokens, l
 /// <param name="recomputed">How many blocks are recomputed in the backward pass.</param>
 /// <param name="seed">What dropout masks are drawn from.</param>
 /// <param name="context">The surroundings of attention for a batch; null: documents that do not see each other.</param>
+/// <param name="sources">How many sources the documents come from: with several the loss of each is known.</param>
 public sealed class Trainer(
-    Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed, Func<TokenBatch, AttentionContext>? context = null)
+    Decoder model, AdamW optimizer, double maxGradientNorm, int recomputed, long seed, Func<TokenBatch, AttentionContext>? context = null, int sources = 1)
 {
     private readonly TokenStatistics _statistics = new(model);
 
@@ -35,33 +39,51 @@ public sealed class Trainer(
         using var scope = NewDisposeScope();
         var supervised = microBatches.Sum(batch => (long)batch.Supervised);
         if (supervised == 0) throw new ArgumentException("a step needs at least one trained token", nameof(microBatches));
-        var loss = zeros(1, ScalarType.Float64, model.Device);
+        // Gradients of float16 below 6e-8 are zero: there the division by the number of tokens waits until they are float32.
+        var scale = model.Type == ScalarType.Float16 ? supervised : 1;
+        var losses = zeros(1 + sources, ScalarType.Float64, model.Device);
         foreach (var batch in microBatches)
-            if (batch.Supervised > 0) loss.Increase(Accumulate(batch, supervised));
+            if (batch.Supervised > 0) losses.Increase(Accumulate(batch, (double)scale / supervised));
+        optimizer.Divide(scale);
         var norm = optimizer.Clip(maxGradientNorm);
-        var result = new StepResult(loss.Number() / supervised, norm.Number(), microBatches.Sum(batch => (long)batch.Tokens), supervised);
+        double[] sums = [.. cat([losses, norm.reshape(1)]).cpu().data<double>()];   // one transfer a step
+        var result = new StepResult(sums[0] / supervised, sums[^1], microBatches.Sum(batch => (long)batch.Tokens), supervised)
+        {
+            Sources = [.. sums[1..^1].Select((sum, s) => (sum, sources == 1 ? supervised : microBatches.Sum(batch => (long)batch.TargetSources.AsSpan().Count(s))))],
+        };
         if (result.Taken) optimizer.Step(learningRate);
         else optimizer.ClearGradients();
         return result;
     }
 
-    /// <summary>Adds one micro-batch's gradients; returns −Σ log p, a scalar on the device.</summary>
-    private Tensor Accumulate(TokenBatch batch, long supervisedOfStep)
+    /// <summary>Adds one micro-batch's gradients; returns −Σ log p of all tokens and of each source's, on the device, float64 (1 + sources).</summary>
+    /// <param name="share">What a token's −log p counts in the loss.</param>
+    private Tensor Accumulate(TokenBatch batch, double share)
     {
         using var scope = NewDisposeScope();
         var device = model.Device;
+        // Everything goes to the device before the forward pass is queued there, so that it need not wait for more.
+        var (ids, predicting, targets) = (Indices(batch.Ids, device), Indices(batch.Predicting, device), Indices(batch.Targets, device));
+        var coefficients = Sft.Coefficients(batch.Supervised, share, device);
         using var attention = context?.Invoke(batch) ?? model.Packed(batch.Positions, batch.Bounds);
         var dropout = new KeyedDropout(Seeds.Derive((ulong)seed, (ulong)optimizer.Steps), batch.Keys, batch.Bounds, device);
         var pass = new Pass(attention, dropout);
         var chain = new Chain(model, pass, recomputed);
-        var hidden = chain.Forward(Indices(batch.Ids, device));
-        var (logProbabilities, gradient) = _statistics.Backward(
-            hidden, Indices(batch.Predicting, device), Indices(batch.Targets, device),
-            Sft.Coefficients(batch.Supervised, supervisedOfStep, device), pass, chain.NeedsGradient);
+        var hidden = chain.Forward(ids);
+        var (logProbabilities, gradient) = _statistics.Backward(hidden, predicting, targets, coefficients, pass, chain.NeedsGradient);
         hidden.Dispose();
         if (gradient is not null) chain.Backward(gradient);
         foreach (var group in optimizer.Groups) group.CollectGradients();
-        return logProbabilities.sum(ScalarType.Float64).neg().MoveToOuterDisposeScope();
+        return Sums(logProbabilities, batch).neg_().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>(S) → (1 + sources): the sum, and the sums over the tokens of each source.</summary>
+    private Tensor Sums(Tensor logProbabilities, TokenBatch batch)
+    {
+        var all = logProbabilities.sum(ScalarType.Float64).unsqueeze(0);
+        if (sources == 1) return all.expand(2).clone();
+        var members = Indices(batch.TargetSources, model.Device).unsqueeze(1).eq(Indices([.. Enumerable.Range(0, sources)], model.Device));   // (S, sources)
+        return cat([all, members.to(ScalarType.Float64).mul_(logProbabilities.to(ScalarType.Float64).unsqueeze(1)).sum(dim: 0)]);
     }
 
     internal static Tensor Indices(int[] values, Device device) => tensor(values, ScalarType.Int32).to(ScalarType.Int64, device);

@@ -114,7 +114,7 @@ public class PeftGoldenTests
             var hidden = chain.Forward(tensor(whole.Ids, ScalarType.Int64, model.Device));
             var (logProbs, gradient) = new TokenStatistics(model, chunk: 6).Backward(
                 hidden, tensor(whole.Predicting, ScalarType.Int64, model.Device), tensor(whole.Targets, ScalarType.Int64, model.Device),
-                Sft.Coefficients(whole.Targets.Length, whole.Targets.Length, model.Device), pass, chain.NeedsGradient);
+                Sft.Coefficients(whole.Targets.Length, 1.0 / whole.Targets.Length, model.Device), pass, chain.NeedsGradient);
             chain.Backward(gradient!);
             Close.Assert(loss, -logProbs.mean().ToDouble(), $"loss of {prefix}", lossBound);
             var shared = set.Adapters.OfType<TiedHeadLora>().SelectMany(head => head.Saved.Select(t => AdapterFolder.Key(head.Module, t.Name))).ToArray();

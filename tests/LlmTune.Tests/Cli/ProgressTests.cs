@@ -23,6 +23,9 @@ public class ProgressTests
     {
         Assert.Equal("step 120/1000 | loss 1.2346 | eval 1.3000 | lr 1.8e-4 | grad 0.831 | 41,203 tok/s | 38 % MFU | 11.2 of 24.0 GB | 4 m 12 s left", Full.Line);
         Assert.Equal("step 1/2 | loss NaN", new ProgressStep(1, 2, double.NaN).Line);
+        Assert.Equal("step 1/2 | loss 1.5000 | words 1.2500 | letters 2.0000", new ProgressStep(1, 2, 1.5) { SourceLosses = [("words", 1.25), ("letters", 2)] }.Line);
+        var many = new ProgressStep(1, 2, 1.5) { SourceLosses = [.. Enumerable.Range(0, 6).Select(i => ($"s{i}", 1.0))] };
+        Assert.Equal("step 1/2 | loss 1.5000 | s0 1.0000 | s1 1.0000 | s2 1.0000 | s3 1.0000 | 2 more", many.Line);
     }
 
     [Theory]

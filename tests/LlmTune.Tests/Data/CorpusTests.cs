@@ -1,7 +1,6 @@
 using LlmTune.Data;
 using Serilog;
 using Serilog.Core;
-using Serilog.Events;
 
 namespace LlmTune.Tests.Data;
 
@@ -254,14 +253,5 @@ public sealed class CorpusTests : IDisposable
     private sealed class Seen(Action<DataProgress> report) : IProgress<DataProgress>
     {
         public void Report(DataProgress value) => report(value);
-    }
-
-    private sealed class Collected : ILogEventSink
-    {
-        public List<string> Messages { get; } = [];
-
-        public ILogger Logger => new LoggerConfiguration().WriteTo.Sink(this).CreateLogger();
-
-        public void Emit(LogEvent logEvent) => Messages.Add(logEvent.RenderMessage(System.Globalization.CultureInfo.InvariantCulture).Replace("\"", "", StringComparison.Ordinal));
     }
 }

@@ -110,7 +110,7 @@ public class ModelGoldenTests
                 var chain = new Chain(model, pass, way == "kept" ? 0 : model.Blocks.Count);
                 var hidden = chain.Forward(tensor(ids, ScalarType.Int64, device));
                 var (logProbs, gradient) = new TokenStatistics(model, chunk: 5).Backward(
-                    hidden, p, y, Sft.Coefficients(targets.Length, targets.Length, device), pass, chain.NeedsGradient);
+                    hidden, p, y, Sft.Coefficients(targets.Length, 1.0 / targets.Length, device), pass, chain.NeedsGradient);
                 chain.Backward(gradient!);
                 found = -logProbs.mean().ToDouble();
             }

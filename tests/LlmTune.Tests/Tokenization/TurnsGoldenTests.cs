@@ -98,7 +98,7 @@ public class TurnsGoldenTests
         TestContext.Current.TestOutputHelper?.WriteLine($"{exact} of {turns} prompts are exact");
     }
 
-    private static string External(string variable, string path)
+    internal static string External(string variable, string path)
     {
         if (Environment.GetEnvironmentVariable(variable) is not { Length: > 0 } root) Assert.Skip($"{variable} is not set");
         var folder = Path.Combine(Environment.GetEnvironmentVariable(variable)!, path);
@@ -119,7 +119,7 @@ public class TurnsGoldenTests
         return (new Conversation([.. prompt, .. Node("completion").AsArray().Select(m => ReadMessage(m!))], tools), prompt.Count);
     }
 
-    private static Conversation Read(JsonNode value) => new([.. value["messages"]!.AsArray().Select(m => ReadMessage(m!))], value["tools"]?.DeepClone() as JsonArray);
+    internal static Conversation Read(JsonNode value) => new([.. value["messages"]!.AsArray().Select(m => ReadMessage(m!))], value["tools"]?.DeepClone() as JsonArray);
 
     private static Message ReadMessage(JsonNode node)
     {

@@ -76,7 +76,7 @@ internal static class SftLosses
         var hidden = chain.Forward(Trainer.Indices(batch.Ids, model.Device));
         var (logProbabilities, gradient) = new TokenStatistics(model).Backward(
             hidden, Trainer.Indices(batch.Predicting, model.Device), Trainer.Indices(batch.Targets, model.Device),
-            Sft.Coefficients(counted, divisor, model.Device), pass, chain.NeedsGradient);
+            Sft.Coefficients(counted, 1.0 / divisor, model.Device), pass, chain.NeedsGradient);
         chain.Backward(gradient!);
         Close.Assert(variant.GetProperty("loss").GetDouble(), -logProbabilities.sum().ToDouble() / divisor, $"{name}: loss", Bound);
 

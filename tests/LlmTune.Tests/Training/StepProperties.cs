@@ -155,6 +155,53 @@ public class StepProperties
         Assert.Equal(0, statistics.ThreadTotalLiveCount);
     }
 
+    /// <summary>
+    /// The loss of a source in a step is that of its documents alone, and the losses weighted by their tokens are the loss of the step:
+    /// (Σ₀ + Σ₁ + Σ₂) ÷ (n₀ + n₁ + n₂). The third source has nothing in the step.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Losses_of_sources_are_those_of_their_documents_alone(string family)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Make(family);
+        using var set = Adapter(model, dropout: 0);
+        var documents = Documents().Select((d, n) => d with { Source = n % 3 == 0 ? 1 : 0 }).ToArray();
+        Trainer Of(int sources) => new(
+            model, new AdamW(FlatParameters.Group(set.Tensors.Select(t => t.Tensor), 0), 0.9, 0.999, 1e-8), maxGradientNorm: 1, recomputed: 0, seed: 11, sources: sources);
+        var plain = Of(1).Step([.. documents.Chunk(3).Select(TokenBatch.Of)], 0);
+        var result = Of(3).Step([.. documents.Chunk(3).Select(TokenBatch.Of)], 0);
+        Assert.Equal((plain.Loss, plain.GradientNorm), (result.Loss, result.GradientNorm));   // bit for bit: watching changes nothing
+        Close.Assert(plain.Loss, Assert.Single(plain.Sources).Sum / plain.Supervised, "loss of the one source", 1e-12);
+        for (var source = 0; source < 2; source++)
+        {
+            var own = documents.Where(d => d.Source == source).ToArray();
+            var alone = Of(1).Step([TokenBatch.Of(own)], 0);
+            Assert.Equal(own.Sum(d => d.TrainedCount), result.Sources[source].Tokens);
+            Close.Assert(alone.Loss, result.Sources[source].Sum / result.Sources[source].Tokens, $"loss of source {source}");
+        }
+        Assert.Equal((0.0, 0L), result.Sources[2]);
+        Close.Assert(result.Loss, result.Sources.Sum(s => s.Sum) / result.Sources.Sum(s => s.Tokens), "weighted mean of the sources' losses", 1e-12);
+    }
+
+    /// <summary>
+    /// With 20,000 trained tokens a token's share of the gradient is below what float16 holds; the step's gradient is that of float32
+    /// all the same.
+    /// </summary>
+    [Fact]
+    public void Gradients_of_float16_do_not_vanish_in_large_steps()
+    {
+        var documents = Enumerable.Range(0, 400).SelectMany(_ => Documents()).ToArray();
+        double Norm(ScalarType type)
+        {
+            using var scope = NewDisposeScope();
+            using var model = new Decoder(TinyModels.Spec("llama"), new RandomWeights(Golden.Device, type, _ => false, seed: 7, standardDeviation: 0.02));
+            using var set = Adapter(model, dropout: 0);
+            return Trainer(model, set, recomputed: 0).Step([.. documents.Chunk(1600).Select(TokenBatch.Of)], 0).GradientNorm;
+        }
+        Close.Assert(Norm(ScalarType.Float32), Norm(ScalarType.Float16), "gradient norm", 2e-3);
+    }
+
     [Fact]
     public void A_step_without_a_trained_token_is_refused()
     {
@@ -176,7 +223,7 @@ public class StepProperties
             var hidden = chain.Forward(tensor(batch.Ids, ScalarType.Int64, model.Device));
             var (logProbs, gradient) = new TokenStatistics(model).Backward(
                 hidden, tensor(batch.Predicting, ScalarType.Int64, model.Device), tensor(batch.Targets, ScalarType.Int64, model.Device),
-                Sft.Coefficients(batch.Supervised, total, model.Device), pass, chain.NeedsGradient);
+                Sft.Coefficients(batch.Supervised, 1.0 / total, model.Device), pass, chain.NeedsGradient);
             chain.Backward(gradient!);
             loss -= logProbs.sum().ToDouble() / total;
         }

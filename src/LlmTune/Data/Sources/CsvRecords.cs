@@ -82,7 +82,9 @@ internal sealed class CsvRecords(Stream stream, byte separator)
             _bytes.Add((byte)'"');
         }
         if (AtFieldEnd()) return;
-        Problem ??= "has text after a closing quote; a quote within a quoted field is doubled";
+        Problem ??= opened == _lines
+            ? "has text after a closing quote; a quote within a quoted field is doubled"
+            : $"opens a quote on line {opened} and has text behind the one that closes it on line {_lines}; a quote within a quoted field is doubled";
         ReadPlain();
     }
 

@@ -17,6 +17,13 @@ internal sealed record FileKind(string Extension, Func<Stream, string, TextUnit,
 
     public static string Extensions => string.Join(", ", All.Select(k => k.Extension));
 
+    /// <summary>What of a file's name says how it is read: <c>.jsonl</c>, <c>.csv.gz</c>.</summary>
+    public static string Suffix(string path)
+    {
+        var last = Path.GetExtension(path).ToLowerInvariant();
+        return last is ".gz" or ".zst" ? Path.GetExtension(Path.GetFileNameWithoutExtension(path)).ToLowerInvariant() + last : last;
+    }
+
     /// <summary>The kind of a file by its name; null if none reads it.</summary>
     public static FileKind? Of(string path)
     {

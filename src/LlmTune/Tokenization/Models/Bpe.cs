@@ -108,15 +108,11 @@ internal sealed class Bpe : TokenModel
 
     private void EncodePart(ReadOnlySpan<char> piece, int offset, TokenSink sink)
     {
-        var cached = piece.Length <= PieceCache.LongestPiece && sink.Spans is null;
-        if (cached && _cache.TryGet(piece, out var known))
-        {
-            sink.Ids.AddRange(known);
-            return;
-        }
+        var cached = piece.Length <= PieceCache.LongestPiece;
+        if (cached && _cache.TryAdd(piece, offset, sink)) return;
         var before = sink.Ids.Count;
         if (!(_settings.IgnoreMerges && EncodeWhole(piece, offset, sink))) Merge(piece, offset, sink);
-        if (cached) _cache.Add(piece, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sink.Ids)[before..]);
+        if (cached) _cache.Keep(piece, offset, sink, before);
     }
 
     private bool EncodeWhole(ReadOnlySpan<char> piece, int offset, TokenSink sink)

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace LlmTune.Tokenization;
 
 /// <summary>
-/// The ids of short pieces met before. One slot a hash, the last piece wins: bounded, and safe for many threads without a lock,
+/// The ids of short pieces met before, and their spans where these were asked for. One slot a hash, the last piece wins: bounded, and safe for many threads without a lock,
 /// because entries never change.
 /// </summary>
 internal sealed class PieceCache
@@ -14,19 +14,24 @@ internal sealed class PieceCache
 
     private readonly Entry?[] _slots = new Entry?[Slots];
 
-    public bool TryGet(ReadOnlySpan<char> piece, out ReadOnlySpan<int> ids)
+    /// <summary>Adds the tokens of a piece that begins at <paramref name="offset"/>, if they are known.</summary>
+    public bool TryAdd(ReadOnlySpan<char> piece, int offset, TokenSink sink)
     {
         var entry = _slots[Slot(piece)];
-        if (entry is not null && piece.SequenceEqual(entry.Piece))
-        {
-            ids = entry.Ids;
-            return true;
-        }
-        ids = default;
-        return false;
+        if (entry is null || !piece.SequenceEqual(entry.Piece) || (sink.Spans is not null && entry.Spans is null)) return false;
+        sink.Ids.AddRange(entry.Ids);
+        if (sink.Spans is not { } spans) return true;
+        foreach (var span in entry.Spans!) spans.Add(new TextSpan(offset + span.Start, offset + span.End));
+        return true;
     }
 
-    public void Add(ReadOnlySpan<char> piece, ReadOnlySpan<int> ids) => _slots[Slot(piece)] = new Entry(piece.ToString(), ids.ToArray());
+    /// <summary>Keeps the last tokens of <paramref name="sink"/>, those from <paramref name="first"/> on, as those of a piece.</summary>
+    public void Keep(ReadOnlySpan<char> piece, int offset, TokenSink sink, int first)
+    {
+        var spans = sink.Spans is null ? null : CollectionsMarshal.AsSpan(sink.Spans)[first..].ToArray();
+        foreach (ref var span in spans.AsSpan()) span = new TextSpan(span.Start - offset, span.End - offset);
+        _slots[Slot(piece)] = new Entry(piece.ToString(), CollectionsMarshal.AsSpan(sink.Ids)[first..].ToArray(), spans);
+    }
 
     private static int Slot(ReadOnlySpan<char> piece)
     {
@@ -44,9 +49,10 @@ internal sealed class PieceCache
         return (int)(hash >> 48) & (Slots - 1);
     }
 
-    private sealed class Entry(string piece, int[] ids)
+    private sealed class Entry(string piece, int[] ids, TextSpan[]? spans)
     {
         public readonly string Piece = piece;
         public readonly int[] Ids = ids;
+        public readonly TextSpan[]? Spans = spans;
     }
 }

@@ -32,8 +32,8 @@ internal abstract class TokenModel
         : throw field["type"].Error("is missing, and the fields do not tell whether the model is BPE, WordPiece, WordLevel or Unigram");
 }
 
-/// <summary>Collects ids, and where they are wanted the spans of the tokens, their texts and the numbers of their pieces.</summary>
-internal sealed class TokenSink(bool spans)
+/// <summary>Collects ids, and where they are wanted the spans of the tokens, and their texts and the numbers of their pieces.</summary>
+internal sealed class TokenSink(bool spans, bool texts = false)
 {
     private int _word;
 
@@ -41,9 +41,9 @@ internal sealed class TokenSink(bool spans)
 
     public List<TextSpan>? Spans { get; } = spans ? [] : null;
 
-    public List<string>? Texts { get; } = spans ? [] : null;
+    public List<string>? Texts { get; } = texts ? [] : null;
 
-    public List<int>? Words { get; } = spans ? [] : null;
+    public List<int>? Words { get; } = texts ? [] : null;
 
     public void Add(int id, int start, int end)
     {

@@ -48,12 +48,8 @@ internal sealed class Unigram : TokenModel
 
     public override void Encode(ReadOnlySpan<char> piece, TokenSink sink)
     {
-        var cached = piece.Length <= PieceCache.LongestPiece && sink.Spans is null;
-        if (cached && _cache.TryGet(piece, out var known))
-        {
-            sink.Ids.AddRange(known);
-            return;
-        }
+        var cached = piece.Length <= PieceCache.LongestPiece;
+        if (cached && _cache.TryAdd(piece, 0, sink)) return;
         var before = sink.Ids.Count;
         var path = BestPath(piece);
         for (var i = 0; i < path.Count; i++)
@@ -62,7 +58,7 @@ internal sealed class Unigram : TokenModel
             if (id == _unknown) Unknown(piece, span, sink);
             else sink.Add(id, span.Start, span.End);
         }
-        if (cached) _cache.Add(piece, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sink.Ids)[before..]);
+        if (cached) _cache.Keep(piece, 0, sink, before);
     }
 
     private void Unknown(ReadOnlySpan<char> piece, TextSpan span, TokenSink sink)

@@ -5,10 +5,15 @@ namespace LlmTune.Tokenization.Templates;
 /// <summary><c>value.name</c>: an attribute of the value, else its item of that name.</summary>
 internal sealed record Attribute(Expression Target, string Name, int Line) : Expression(Line)
 {
+    /// <summary>Whether the name is nothing special in a dict: neither a method nor unsafe.</summary>
+    private readonly bool _isPlain = Access.IsPlainKey(Name);
+
     public override object? Evaluate(Rendering r)
     {
         r.Step();
-        return Access.Attribute(Target.Evaluate(r), Name, r);
+        var target = Trace.Unseen(Target, r);
+        if (!_isPlain || target is not PyDict dict) return Access.Attribute(target, Name, r);
+        return dict.TryGet(Name, out var value) ? value : Undefined.Of(target, Name);
     }
 }
 
@@ -18,7 +23,7 @@ internal sealed record Item(Expression Target, Expression Key, int Line) : Expre
     public override object? Evaluate(Rendering r)
     {
         r.Step();
-        return Access.Item(Target.Evaluate(r), Key.Evaluate(r), r);
+        return Access.Item(Trace.Unseen(Target, r), Key.Evaluate(r), r);
     }
 }
 
@@ -35,6 +40,18 @@ internal sealed record Slice(Expression Target, SliceKey Range, int Line) : Expr
         var target = Target.Evaluate(r);
         return Access.Slice(target, Range.Start?.Evaluate(r), Range.Stop?.Evaluate(r), Range.Step?.Evaluate(r), r);
     }
+
+    /// <summary>All messages from one on are again a beginning's, whichever is its end; any other slice is looked at as it stands.</summary>
+    public object? Unseen(Rendering r)
+    {
+        if (Range is not { Start: Constant { Value: long and >= 0 and var start }, Stop: null, Step: null } || Target is not Variable variable
+            || variable.Find(r) is not Transcript messages || r.Trace is not { InRest: false })
+            return Evaluate(r);
+        r.Step();
+        var skipped = (int)Math.Min(start, messages.Count);
+        r.Charge(messages.Count - skipped);
+        return new Transcript(messages.Skip(skipped)) { Offset = messages.Offset + (int)start };
+    }
 }
 
 /// <summary>
@@ -47,9 +64,12 @@ internal static class Access
     {
         Undefined undefined => name == "__class__" ? Undefined.Unsafe(undefined, name) : throw undefined.Error(),
         PyDict dict => Method(dict, name) ?? (dict.TryGet(name, out var value) ? value : Undefined.Of(target, name)),
-        Namespace space => space.TryGet(name, out var value) ? value : Undefined.Of(target, name),
+        Namespace space => Member(space, name, r),
         _ => Member(target, name, r) ?? Undefined.Of(target, name),
     };
+
+    /// <summary>Whether a name can only be a key of a dict.</summary>
+    public static bool IsPlainKey(string name) => !IsUnsafe(name) && !DictMethods.Unsafe.Contains(name) && !DictMethods.Table.ContainsKey(name);
 
     public static object? Item(object? target, object? key, Rendering r)
     {
@@ -65,12 +85,13 @@ internal static class Access
                 r.ChargeText(text.Length);
                 return CodePoints.At(text, index) ?? (object)Undefined.Of(target, key);
             case List<object?> or PyTuple or PyRange when Arithmetic.TryIndex(key, out var index):
+                if (target is Transcript messages) r.Trace?.See(messages, index);
                 var list = Py.Sequence(target)!;
                 if (index < 0) index += list.Count;
                 return index >= 0 && index < list.Count ? list[(int)index] : Undefined.Of(target, key);
         }
         if (key is not string name) return Undefined.Of(target, key);
-        if (target is Namespace space) return space.TryGet(name, out var held) ? held : Undefined.Of(target, name);
+        if (target is Namespace space) return Member(space, name, r);
         return (target is PyDict map ? Method(map, name) : Member(target, name, r)) ?? Undefined.Of(target, name);
     }
 
@@ -114,6 +135,12 @@ internal static class Access
     private static BoundMethod? Bound(FrozenDictionary<string, Function> table, string name, object? self) =>
         table.TryGetValue(name, out var method) ? new BoundMethod(method, self) : null;
 
+    private static object? Member(Namespace space, string name, Rendering r)
+    {
+        r.Trace?.SeeChangeable();
+        return space.TryGet(name, out var value) ? value : Undefined.Of(space, name);
+    }
+
     /// <summary>What every Python object has: __class__ and the like.</summary>
     private static bool IsUnsafe(string name) => name is ['_', '_', _, .., '_', '_'];
 
@@ -121,6 +148,7 @@ internal static class Access
     private static object? Member(object? target, string name, Rendering r)
     {
         if (IsUnsafe(name)) return Undefined.Unsafe(target, name);
+        if (target is Transcript) r.Trace?.SeeAll();
         return target switch
         {
             string or SafeText => Bound(StringMethods.Table, name, target),

@@ -71,7 +71,7 @@ internal sealed record Test(Expression Value, string Name, Function? Function, A
     public override object? Evaluate(Rendering r)
     {
         r.Step();
-        var value = Value.Evaluate(r);
+        var value = Name is "defined" or "undefined" && Value is Variable variable ? variable.Find(r) : Value.Evaluate(r);
         var arguments = Arguments.Evaluate(r);
         return (Function ?? throw new Fault($"No test named '{Name}' found.")).Invoke(r, value, arguments);
     }

@@ -13,7 +13,15 @@ internal sealed record Constant(object? Value, int Line) : Expression(Line)
 
 internal sealed record Variable(string Name, int Line) : Expression(Line)
 {
-    public override object? Evaluate(Rendering r) =>
+    public override object? Evaluate(Rendering r)
+    {
+        var value = Find(r);
+        r.Trace?.Read(Name, value);
+        return value;
+    }
+
+    /// <summary>The value without a word to who watches.</summary>
+    public object? Find(Rendering r) =>
         r.Frame.TryGet(Name, out var value) ? value : Globals.Table.TryGetValue(Name, out var global) ? global : new Undefined(Name);
 }
 
@@ -102,7 +110,16 @@ internal sealed record Compare(Expression Left, Comparison Comparison, Expressio
     public override object? Evaluate(Rendering r)
     {
         r.Step();
-        return Py.Box(Holds(Comparison, Left.Evaluate(r), Right.Evaluate(r), r));
+        return Py.Box(Holds(Comparison, (object?)LengthAboveNothing(r) ?? Left.Evaluate(r), Right.Evaluate(r), r));
+    }
+
+    /// <summary>The length of watched messages where it is compared with 0: of that only the first message is seen.</summary>
+    private long? LengthAboveNothing(Rendering r)
+    {
+        if (r.Trace is not { } trace || Right is not Constant { Value: 0L } || Comparison > Comparison.GreaterOrEqual) return null;
+        if (Left is not Filter { Name: "length" or "count", Value: Variable variable } || variable.Find(r) is not Transcript { Count: > 0 } messages) return null;
+        trace.See(messages, 0);
+        return messages.Count;
     }
 
     public static bool Holds(Comparison comparison, object? left, object? right, Rendering r) => comparison switch

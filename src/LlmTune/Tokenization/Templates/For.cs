@@ -7,7 +7,7 @@ internal sealed record For(Target Target, Expression Items, Expression? Filter, 
     public override Flow Execute(Rendering r)
     {
         r.Line = Line;
-        Run(r, Items.Evaluate(r), depth: 0);
+        Run(r, Trace.Unseen(Items, r), depth: 0);
         return Flow.Next;
     }
 
@@ -21,8 +21,11 @@ internal sealed record For(Target Target, Expression Items, Expression? Filter, 
         var (frame, outerItem) = (r.Frame, r.Item);
         var loop = new Loop(Filter is null ? items : new PyIterator(Filtered(r, items), "generator"), this, depth, r);
         var completed = false;
-        while (loop.MoveNext(r))
+        var watched = Watching(r, depth) && items is Transcript ? r.Trace : null;
+        while (true)
         {
+            watched?.Pass(loop.NextMessage, r.Position);
+            if (!loop.MoveNext(r)) break;
             r.Frame = new Frame(frame);
             r.Frame.Set("loop", loop);
             Target.Assign(r, loop.Current);
@@ -42,6 +45,9 @@ internal sealed record For(Target Target, Expression Items, Expression? Filter, 
         r.Frame = frame;
     }
 
+    /// <summary>Whether a shorter list would only have fewer passes, and this is the loop that is watched.</summary>
+    private bool Watching(Rendering r, int depth) => ReferenceEquals(r.Trace?.Loop, this) && depth == 0 && Filter is null && Otherwise is null;
+
     private IEnumerable<object?> Filtered(Rendering r, object? items)
     {
         var frame = r.Frame;
@@ -60,7 +66,9 @@ internal sealed record For(Target Target, Expression Items, Expression? Filter, 
 /// <summary>The variable <c>loop</c>: where a loop stands. It looks at most one element ahead, as Jinja's does.</summary>
 internal sealed class Loop(object? items, For statement, int depth, Rendering r)
 {
-    private IEnumerator<object?> _rest = Py.Iterate(items, r).GetEnumerator();
+    private readonly Transcript? _messages = items as Transcript;
+    private readonly Trace? _trace = items is Transcript ? r.Trace : null;
+    private IEnumerator<object?> _rest = (items as Transcript ?? Py.Iterate(items, r)).GetEnumerator();
     private object? _next;
     private bool _peeked;
     private object? _previous;
@@ -68,6 +76,9 @@ internal sealed class Loop(object? items, For statement, int depth, Rendering r)
     private PyTuple? _changed;
 
     public object? Current { get; private set; }
+
+    /// <summary>The number in the conversation of the message that the next pass is over.</summary>
+    public int NextMessage => _messages!.Offset + (int)Index0 + 1;
 
     private long Index0 { get; set; } = -1;
 
@@ -118,7 +129,12 @@ internal sealed class Loop(object? items, For statement, int depth, Rendering r)
     private bool Peek()
     {
         if (_peeked) return true;
-        if (!_rest.MoveNext()) return false;
+        if (!_rest.MoveNext())
+        {
+            _trace?.SeeAll();
+            return false;
+        }
+        _trace?.See(NextMessage);
         (_next, _peeked) = (_rest.Current, true);
         return true;
     }
@@ -126,6 +142,7 @@ internal sealed class Loop(object? items, For statement, int depth, Rendering r)
     /// <summary>A generator is read to its end to know its length.</summary>
     private long Length(Rendering r)
     {
+        _trace?.SeeAll();
         if (_length is { } known) return known;
         var rest = new List<object?>();
         while (_rest.MoveNext())

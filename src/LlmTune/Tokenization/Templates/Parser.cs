@@ -29,7 +29,7 @@ internal sealed partial class Parser(List<Token> tokens, string name)
 
     private Token Following => _next + 1 < tokens.Count ? tokens[_next + 1] : tokens[_next];
 
-    public Statement ParseTemplate()
+    public Block ParseTemplate()
     {
         var root = ParseBody([]);
         if (_unknown.Count > 0) throw new TemplateException(name, _unknown[0].Line, _unknown[0].Problem);

@@ -150,14 +150,19 @@ internal static partial class Py
     {
         switch (value)
         {
-            case List<object?> list: return list;
+            case List<object?> list:
+                if (list is Transcript) r.Trace?.SeeAll();
+                return list;
             case PyTuple tuple: return tuple.Items;
             case PyDict dict: return dict.Keys;
             case string or SafeText:
                 var text = TextOf(value)!;
                 r.ChargeText(text.Length);
                 return CodePoints.Each(text);
-            case PyRange or PyIterator or PyView: return (IEnumerable<object?>)value;
+            case PyIterator iterator:
+                r.Trace?.SeeChangeable();
+                return iterator;
+            case PyRange or PyView: return (IEnumerable<object?>)value;
             case Undefined: return [];
             default: throw new Fault($"'{TypeName(value)}' object is not iterable");
         }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
@@ -9,6 +10,12 @@ namespace LlmTune.Tokenization.Templates;
 /// <summary>JSON to values and back, as Python's json module has it.</summary>
 internal static class PyJson
 {
+    /// <summary>What is written as it stands where everything beyond ASCII is escaped.</summary>
+    private static readonly SearchValues<char> PlainAscii = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (char)c).Except("\"\\")]);
+
+    /// <summary>What is escaped in any case.</summary>
+    private static readonly SearchValues<char> Escaped = SearchValues.Create([.. Enumerable.Range(0, ' ').Select(c => (char)c), '"', '\\']);
+
     public static object? Read(JsonNode? node, int mark = -1) => node switch
     {
         null => null,
@@ -127,8 +134,17 @@ internal static class PyJson
         {
             r.ChargeText(value.Length);
             text.Append('"');
-            foreach (var c in value)
+            for (var rest = value.AsSpan(); ; rest = rest[1..])
             {
+                var plain = style.Ascii ? rest.IndexOfAnyExcept(PlainAscii) : rest.IndexOfAny(Escaped);
+                if (plain < 0)
+                {
+                    text.Append(rest);
+                    break;
+                }
+                text.Append(rest[..plain]);
+                rest = rest[plain..];
+                var c = rest[0];
                 switch (c)
                 {
                     case '"': text.Append("\\\""); break;
@@ -138,10 +154,7 @@ internal static class PyJson
                     case '\t': text.Append("\\t"); break;
                     case '\b': text.Append("\\b"); break;
                     case '\f': text.Append("\\f"); break;
-                    default:
-                        if (c < ' ' || (style.Ascii && c > '~')) text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
-                        else text.Append(c);
-                        break;
+                    default: text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"); break;
                 }
             }
             text.Append('"');

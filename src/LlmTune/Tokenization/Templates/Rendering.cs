@@ -16,6 +16,9 @@ internal sealed class Rendering(TemplateLimits limits, TimeProvider clock)
 
     public Frame Frame { get; set; } = new(null);
 
+    /// <summary>Who watches what is looked at; null for nobody.</summary>
+    public Trace? Trace { get; init; }
+
     /// <summary>The line that is being executed, for errors.</summary>
     public int Line { get; set; } = 1;
 
@@ -112,6 +115,43 @@ internal sealed class Rendering(TemplateLimits limits, TimeProvider clock)
         if (_top is null && Position > start) _items.Add(new RenderedSpan(start, Position, item));
     }
 
+    /// <summary>What has been written since a position.</summary>
+    public string Since(int start) => _output.ToString(start, _output.Length - start);
+
+    /// <summary>
+    /// What the rest of the template would write if it were to end where the model's turn begins, after which all is as before. Null where that
+    /// depends on what the passes of the loop did, or fails.
+    /// </summary>
+    public string? AsPrompt(ReadOnlySpan<Statement> rest, Trace trace)
+    {
+        var (output, top, steps, depth, line, item, frame) = (_output, _top, _steps, _depth, Line, Item, Frame);
+        var (generated, items, captured) = (_generated.Count, _items.Count, _captured.Count);
+        var (scope, variables) = (frame.Copy(), frame.Outermost.Parent!);
+        variables.TryGet(Trace.PromptFlag, out var flag);
+        variables.Set(Trace.PromptFlag, Py.True);
+        (trace.InRest, trace.IsTrial) = (true, true);
+        try
+        {
+            BeginCapture();
+            foreach (var statement in rest) statement.Execute(this);
+            return _output.ToString();
+        }
+        catch (Fault)
+        {
+            return null;
+        }
+        finally
+        {
+            (_output, _top, _steps, _depth, Line, Item, Frame) = (output, top, steps, depth, line, item, frame);
+            _generated.RemoveRange(generated, _generated.Count - generated);
+            _items.RemoveRange(items, _items.Count - items);
+            _captured.RemoveRange(captured, _captured.Count - captured);
+            frame.Take(scope);
+            variables.Set(Trace.PromptFlag, flag);
+            trace.IsTrial = false;
+        }
+    }
+
     public Rendered Finish()
     {
         var text = _output.ToString();
@@ -160,5 +200,10 @@ internal sealed class Frame(Frame? parent)
     /// <summary>The scope of the whole template, around all others.</summary>
     public Frame Outermost => Parent?.Parent is null ? this : Parent.Outermost;
 
-    private Frame? Parent { get; } = parent;
+    /// <summary>The variables as they are now, to be put back by <see cref="Take"/>.</summary>
+    public Frame Copy() => new(Parent) { _slots = [.. _slots], _count = _count };
+
+    public void Take(Frame other) => (_slots, _count) = (other._slots, other._count);
+
+    public Frame? Parent { get; } = parent;
 }

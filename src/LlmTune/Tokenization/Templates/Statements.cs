@@ -61,7 +61,7 @@ internal sealed record Set(Target Target, Expression Value, int Line) : Statemen
     public override Flow Execute(Rendering r)
     {
         r.Line = Line;
-        Target.Assign(r, Value.Evaluate(r));
+        Target.Assign(r, Target is NameTarget ? Trace.Unseen(Value, r) : Value.Evaluate(r));
         return Flow.Next;
     }
 }
@@ -159,6 +159,7 @@ internal sealed record NamedBlock(Block Body, bool Scoped, int Line) : Statement
     public override Flow Execute(Rendering r)
     {
         var frame = r.Frame;
+        r.Trace?.SeeChangeable();
         r.Frame = new Frame(Scoped ? frame : frame.Outermost);
         Body.Execute(r);
         r.Frame = frame;
@@ -198,6 +199,7 @@ internal sealed record AttributeTarget(string Variable, string Name) : Target
     {
         if (!r.Frame.TryGet(Variable, out var found) || found is not Namespace space)
             throw new Fault("cannot assign attribute on non-namespace object");
+        r.Trace?.SeeChangeable();
         space.Set(Name, value);
     }
 }

@@ -29,9 +29,12 @@ public sealed record Rendered(string Text, IReadOnlyList<RenderedSpan> Generated
 /// </summary>
 public sealed class Template
 {
-    private readonly Statement _root;
+    private readonly Block _root;
 
-    private Template(string name, Statement root, bool hasGeneration) => (Name, _root, HasGeneration) = (name, root, hasGeneration);
+    /// <summary>What follows the loop over the messages has been found to depend on its passes, so it is not tried again.</summary>
+    private bool _restDepends;
+
+    private Template(string name, Block root, bool hasGeneration) => (Name, _root, HasGeneration) = (name, root, hasGeneration);
 
     /// <summary>The name that errors carry.</summary>
     public string Name { get; }
@@ -50,19 +53,40 @@ public sealed class Template
     public Rendered Render(JsonObject variables, TimeProvider? clock = null, TemplateLimits? limits = null) =>
         RenderValues(variables.Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))), clock, limits);
 
-    internal Rendered RenderValues(IEnumerable<KeyValuePair<string, object?>> variables, TimeProvider? clock = null, TemplateLimits? limits = null)
+    /// <param name="trace">Learns what the beginnings of the conversation would give.</param>
+    internal Rendered RenderValues(
+        IEnumerable<KeyValuePair<string, object?>> variables, TimeProvider? clock = null, TemplateLimits? limits = null, Trace? trace = null)
     {
-        var rendering = new Rendering(limits ?? TemplateLimits.Default, clock ?? TimeProvider.System);
+        var rendering = new Rendering(limits ?? TemplateLimits.Default, clock ?? TimeProvider.System) { Trace = trace };
         foreach (var (name, value) in variables) rendering.Frame.Set(name, value);
         rendering.Frame = new Frame(rendering.Frame);
         try
         {
-            _root.Execute(rendering);
+            if (trace is null) _root.Execute(rendering);
+            else Watch(rendering, trace);
         }
         catch (Fault fault)
         {
             throw new TemplateException(Name, rendering.Line, fault.Message, fault);
         }
         return rendering.Finish();
+    }
+
+    /// <summary>Executes the template; behind the loop over the messages it looks first at how the text goes on where it is a prompt.</summary>
+    private void Watch(Rendering r, Trace trace)
+    {
+        r.Step();
+        var (statements, loopEnd) = (_root.Statements, -1);
+        for (var i = 0; i < statements.Length; i++)
+        {
+            trace.Loop = loopEnd < 0 ? statements[i] as For : null;
+            if (statements[i].Execute(r) != Flow.Next) return;
+            if (trace.Loop is null || !trace.HasPasses) continue;
+            loopEnd = r.Position;
+            trace.PromptEnd = _restDepends ? null : r.AsPrompt(statements.AsSpan(i + 1), trace);
+            _restDepends = trace.PromptEnd is null;
+            trace.InRest = true;
+        }
+        if (loopEnd >= 0 && !trace.RestDepends) trace.End = r.Since(loopEnd);
     }
 }

@@ -1,0 +1,39 @@
+using System.Globalization;
+using LlmTune.Data;
+
+namespace LlmTune.Recipes;
+
+/// <summary>What a run will take of its data, said before its first step: the share of each source, and what would be gone through far too often.</summary>
+internal static class DataOutlook
+{
+    /// <summary>More passes than this over the same rows are learnt by heart.</summary>
+    private const int ManyPasses = 10;
+
+    /// <summary>What an epoch takes of each source; null where there is one only.</summary>
+    public static string? Shares(Corpus corpus, EpochPlan plan) => corpus.Training.Count < 2
+        ? null
+        : $"An epoch takes {RealisedShares.Say(corpus.Labels, RowBatches.Shares(corpus, plan, 0, plan.Rows))}";
+
+    /// <param name="steps">Optimizer steps of the run.</param>
+    /// <param name="stepsPerEpoch">Of the first epoch.</param>
+    public static IEnumerable<string> Warnings(RunConfig config, Corpus corpus, EpochPlan plan, int steps, int stepsPerEpoch)
+    {
+        var shares = RowBatches.Shares(corpus, plan, 0, plan.Rows);
+        for (var s = 0; s < shares.Length; s++)
+        {
+            var documents = corpus.Training[s].Length;
+            if (documents == 0 || shares[s].Documents <= (long)ManyPasses * documents) continue;
+            yield return Say($"{corpus.Labels[s]}: its {documents:N0} documents are gone through {(double)shares[s].Documents / documents:F0} times an epoch, to hold the weights; ")
+                + "lower its weight, set its max_repeats, or data.mixing: first_exhausted";
+        }
+        var epochs = (double)steps / Math.Max(stepsPerEpoch, 1);
+        if (config.Training.MaxSteps > 0 && epochs > ManyPasses)
+        {
+            var documents = corpus.Training.Sum(t => (long)t.Length);
+            yield return Say($"training.max_steps {steps:N0} are {epochs:F0} epochs of {documents:N0} documents, {stepsPerEpoch:N0} steps each: ")
+                + "the data is far too small for so many; lower max_steps, or add data";
+        }
+    }
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
