@@ -11,7 +11,7 @@ namespace LlmTune.Data;
 internal static class DataCache
 {
     /// <summary>Raised when the same input would give other tokens.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     private static readonly TimeSpan Kept = TimeSpan.FromDays(30);
 

@@ -12,7 +12,7 @@ public static class RowBatches
             if (plan.Joined)
                 documents.Add(Joined(corpus, plan.Row(row)));
             else
-                foreach (var slice in plan.Row(row)) documents.Add(corpus.Read(slice));
+                foreach (var slice in plan.Row(row)) documents.AddRange(corpus.Sequences(slice));
         }
         return TokenBatch.Of(documents);
     }
@@ -24,20 +24,23 @@ public static class RowBatches
             yield return Of(corpus, plan, first, Math.Min(first + rows, plan.Rows));
     }
 
-    /// <summary>Tokens of rows that are trained on, and all.</summary>
-    internal static (int Supervised, int Tokens) Count(Corpus corpus, EpochPlan plan, int first, int end)
+    /// <summary>Tokens of rows that are trained on, and all; judged answers, and pairs of a better and a worse one.</summary>
+    internal static (int Supervised, int Tokens, int Answers, int Pairs) Count(Corpus corpus, EpochPlan plan, int first, int end)
     {
-        var (supervised, tokens) = (0, 0);
+        var (supervised, tokens, answers, pairs) = (0, 0, 0, 0);
         for (var row = first; row < end; row++)
         {
             foreach (var slice in plan.Row(row))
             {
                 tokens += slice.Length;
                 if (!plan.Joined) supervised += corpus.TrainedCount(slice.Document);
+                var several = corpus.AnswerCount(slice.Document);
+                answers += several;
+                pairs += several * (several - 1) / 2;
             }
             if (plan.Joined) supervised += Joined(corpus, plan.Row(row)).TrainedCount;
         }
-        return (supervised, tokens);
+        return (supervised, tokens, answers, pairs);
     }
 
     /// <summary>The slices of a row as one stream: attention and prediction run across their borders.</summary>

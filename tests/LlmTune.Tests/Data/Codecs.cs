@@ -16,6 +16,7 @@ internal static class Codecs
     {
         Encode = Ids,
         Render = Chat,
+        Prompt = conversation => [.. Chat(conversation).Ids, Begin, .. Ids("assistant\n")],
         Eos = Eos,
         Identity = "characters",
     };
