@@ -157,8 +157,8 @@ internal static class SourceEncoder
         if (settings.Truncation != TruncationMode.Truncate)
         {
             var cure = tokens.IsText ? "data.packing: wrapped, which loses nothing of long texts" : "data.truncation: truncate";
-            var longest = tokens.Answers.Count > 1 ? " with its longest answer" : "";
-            var message = FormattableString.Invariant($"has {tokens.Longest:N0} tokens{longest}, a row holds {limit:N0}; raise data.max_length or set {cure}");
+            var room = tokens.Answers.Count > 1 ? " with its longest answer, there is room for" : ", a row holds";
+            var message = FormattableString.Invariant($"has {tokens.Longest:N0} tokens{room} {limit:N0}; raise data.max_length or set {cure}");
             return whole with { Fate = Fate.TooLong, Message = message };
         }
         var cut = tokens.Answers.Count == 0 ? LengthLimit.Cut(tokens, limit, settings.Codec.Bos) : LengthLimit.CutJudged(tokens, limit, settings.Codec.Bos);

@@ -113,7 +113,7 @@ public sealed class RunPlan : IDisposable
         var spec = Folder.Spec;
         var trained = new TrainedShare(trainable, OfModel: Config.Adapter is null, FirstBlock(), Head: _trained.Contains(Decoder.HeadWeight(spec)));
         return MemoryPlan.Estimate(
-            spec, Type, trained, (long)Shape.RowsPerBatch * Corpus.MaxLength, TokenStatistics.ChunkRows(Device, spec.Vocabulary),
+            spec, Type, trained, (long)Shape.RowsPerBatch * Corpus.RowLength, TokenStatistics.ChunkRows(Device, spec.Vocabulary),
             Config.Training.GradientCheckpointing.Blocks, _freeMemory);
     }
 
