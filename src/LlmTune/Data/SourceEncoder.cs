@@ -170,6 +170,6 @@ internal static class SourceEncoder
     /// <summary>Why nothing can be learnt from tokens; null where something can.</summary>
     private static string? Nothing(Tokens tokens) =>
         !tokens.AnyTrained ? tokens.Answers.Count > 1 ? "has an answer with no token to train on" : "has no token to train on"
-        : JudgedRendering.HasEqualAnswers(tokens) ? "has two answers that are the same, so that none is better,"
+        : JudgedRendering.HasEqualAnswers(tokens) ? "has two answers that are the same"
         : null;
 }

@@ -146,7 +146,7 @@ public sealed class JudgedCorpusTests : IDisposable
         var report = dropped.Report.Sources[0];
         Assert.Equal(
             [$"{source.Path}:2: has 59 tokens with its longest answer, there is room for 40; raise data.max_length or set data.truncation: truncate"], report.TooLong.First);
-        Assert.Equal([$"{source.Path}:3: has two answers that are the same, so that none is better"], report.NothingToTrain.First);
+        Assert.Equal([$"{source.Path}:3: has two answers that are the same"], report.NothingToTrain.First);
         Assert.Equal((2, 59 + 10), (report.Documents, report.TokensLost));   // question with 50 and EOS, question with z and EOS
 
         using var cut = Build(Of(source) with { Truncation = TruncationMode.Truncate });
@@ -157,7 +157,7 @@ public sealed class JudgedCorpusTests : IDisposable
         Assert.StartsWith("rows.jsonl: a row cannot be trained on\n", raised, StringComparison.Ordinal);
         var alike = Pair("p", new string('y', 50) + "1", new string('y', 50) + "2");
         using var same = Build(Of(Source("alike.jsonl", alike, Pair("p", "a", "b"))) with { Truncation = TruncationMode.Truncate });
-        Assert.Equal([$"{_folder["alike.jsonl"]}:1: has two answers that are the same, so that none is better, within 40 tokens"], same.Report.Sources[0].NothingToTrain.First);
+        Assert.Equal([$"{_folder["alike.jsonl"]}:1: has two answers that are the same within 40 tokens"], same.Report.Sources[0].NothingToTrain.First);
     }
 
     [Fact]

@@ -69,9 +69,9 @@ public class LengthLimitTests
 
     [Theory]
     [InlineData("abcd", "1UZ", "2VWZ", 8, "abcd|1UZ|2VWZ")]
-    [InlineData("abcdefghij", "1Z", "2UVZ", 8, "ghij|1Z|2UVZ")]                 // 4·2 is not below 8, nor 10·2: of 8 the longest answer gets 8·4/14 = 2, the prompt 6
+    [InlineData("abcdefghij", "1Z", "2UVZ", 8, "efghij|1Z|2Z")]                 // of 8 the longest answer gets 8·4/14 = 2, the prompt 6
     [InlineData("ab", "1UZ", "2QRSTUVWXYZ", 8, "ab|1UZ|2QRSTZ")]
-    [InlineData("abcdef", "1QRSTZ", "2QRSTUVZ", 6, "ef|1QRZ|2QRZ")]
+    [InlineData("abcdef", "1QRSTZ", "2QRSTUVZ", 6, "def|1QZ|2QZ")]                // 6·8/14 = 3
     public void Judged_answers_lose_the_same_of_their_prompt(string prompt, string one, string two, int limit, string cut) =>
         Assert.Equal(cut, Codecs.Show(LengthLimit.CutJudged(Judged(prompt, one, two), limit, null)));
 

@@ -48,6 +48,6 @@ public class CommonPromptTests
                 turns++;
             }
         }
-        Assert.Equal((20, 8), (texts, turns));
+        Assert.Equal((19, 9), (texts, turns));
     }
 }
