@@ -65,7 +65,8 @@ public class LengthLimitTests
 
     /// <summary>Judged answers, capitals, behind their prompt; a digit begins each.</summary>
     private static Tokens Judged(string prompt, params string[] answers) => new(
-        Codecs.Ids(prompt + string.Concat(answers)), [.. (prompt + string.Concat(answers)).Select(c => !char.IsLower(c))]) { Answers = [.. answers.Select(a => a.Length)] };
+        Codecs.Ids(prompt + string.Concat(answers)), [.. (prompt + string.Concat(answers)).Select(c => !char.IsLower(c))])
+    { Answers = [.. answers.Select(a => a.Length)] };
 
     [Theory]
     [InlineData("abcd", "1UZ", "2VWZ", 8, "abcd|1UZ|2VWZ")]
