@@ -48,8 +48,13 @@ internal sealed class PreviewScreen(IAnsiConsole console)
     /// <param name="first">Position of the first token, where each stands on a line of its own with its id; null for text.</param>
     private void Show(IReadOnlyList<PreviewToken> tokens, bool isGood, int? first)
     {
-        if (first is { } position) Tokens(tokens, isGood, position);
-        else console.Write(new Run([.. PreviewExample.Pieces(tokens, apart: _colors).SelectMany(piece => Segments(piece, isGood)), Segment.LineBreak]));
+        if (first is { } position)
+        {
+            Tokens(tokens, isGood, position);
+            return;
+        }
+        var pieces = PreviewExample.Pieces(tokens, apart: _colors);
+        console.Write(new Run([.. pieces.SelectMany(piece => Segments(piece, isGood)), Segment.LineBreak]));
     }
 
     private static Style Trained => new(Color.Green, decoration: Decoration.Bold);
@@ -89,7 +94,8 @@ internal sealed class PreviewScreen(IAnsiConsole console)
         {
             var token = tokens[i];
             var start = string.Create(CultureInfo.InvariantCulture, $"{first + i,6} {token.Id,8}  {(token.Trained ? '+' : ' ')} ");
-            console.Write(new Run([new Segment(start), new Segment(VisibleText.OnOneLine(token.Text), StyleOf(token.Trained, token.Special, isGood)), Segment.LineBreak]));
+            var text = new Segment(VisibleText.OnOneLine(token.Text), StyleOf(token.Trained, token.Special, isGood));
+            console.Write(new Run([new Segment(start), text, Segment.LineBreak]));
         }
     }
 

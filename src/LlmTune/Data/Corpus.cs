@@ -151,6 +151,9 @@ public sealed class Corpus : IDisposable
         return JudgedDocuments.Of(_stores[store].Judged(index), Key(store, index, slice), store);
     }
 
+    /// <summary>The sequences of a whole document.</summary>
+    public IEnumerable<Document> Sequences(int document) => Sequences(new Slice(document, 0, Length(document)));
+
     private ulong Key(int store, int index, Slice slice) => SplitMix64.Hash(_stores[store][index].Content, (ulong)slice.Document, (ulong)slice.Start);
 
     /// <summary>The rows of an epoch of training, from 0.</summary>

@@ -42,9 +42,11 @@ public abstract record Example
 
     /// <summary>Turns that go through the chat template: those of the prompt, and those of each answer.</summary>
     public sealed record JudgedChats(
-        IReadOnlyList<Message> Prompt, IReadOnlyList<IReadOnlyList<Message>> Answers, JsonArray? Tools = null, bool? Desirable = null) : Judged(Desirable)
+        IReadOnlyList<Message> Prompt, IReadOnlyList<IReadOnlyList<Message>> Answers, JsonArray? Tools = null, bool? Desirable = null)
+        : Judged(Desirable)
     {
-        public override IEnumerable<Judged> Unpaired() => Answers.Select((answer, rank) => new JudgedChats(Prompt, [answer], Tools, VerdictAlone(rank)));
+        public override IEnumerable<Judged> Unpaired() =>
+            Answers.Select((answer, rank) => new JudgedChats(Prompt, [answer], Tools, VerdictAlone(rank)));
     }
 
     /// <summary>Identity of the content: equal for rows that say the same, in whatever order or format of columns they stand.</summary>

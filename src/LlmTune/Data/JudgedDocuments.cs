@@ -13,7 +13,8 @@ public static class JudgedDocuments
             int[] ids = [.. tokens.Ids.AsSpan(0, prompt), .. tokens.Ids.AsSpan(from, tokens.Answers[rank])];
             var trained = new bool[ids.Length];
             trained.AsSpan(prompt).Fill(true);
-            yield return new Document(ids, trained, SplitMix64.Hash(key, (ulong)rank), source) { Answer = new JudgedAnswer(rank, prompt, tokens.Desirable) };
+            var answer = new JudgedAnswer(rank, prompt, tokens.Desirable);
+            yield return new Document(ids, trained, SplitMix64.Hash(key, (ulong)rank), source) { Answer = answer };
         }
     }
 
@@ -38,5 +39,6 @@ public static class JudgedDocuments
         }
     }
 
-    private static int PromptOf(Document document) => document.Answer is { } answer ? answer.Prompt : throw new ArgumentException("a document that answers no prompt");
+    private static int PromptOf(Document document) =>
+        document.Answer is { } answer ? answer.Prompt : throw new ArgumentException("a document that answers no prompt");
 }

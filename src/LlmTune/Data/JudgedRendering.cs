@@ -31,7 +31,8 @@ public static class JudgedRendering
         int[] ids = [.. prompt, .. sequences.SelectMany(sequence => sequence.Skip(shared))];
         var trained = new bool[ids.Length];
         trained.AsSpan(shared).Fill(true);
-        return new Tokens(ids, trained) { Answers = [.. sequences.Select(sequence => sequence.Length - shared)], Desirable = desirable, Ending = ending };
+        int[] lengths = [.. sequences.Select(sequence => sequence.Length - shared)];
+        return new Tokens(ids, trained) { Answers = lengths, Desirable = desirable, Ending = ending };
     }
 
     /// <summary>Whether two of the answers are the same tokens.</summary>

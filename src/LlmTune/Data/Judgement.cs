@@ -35,7 +35,10 @@ internal static class Judgements
             });
         }
         if (first != Judgement.None && packing == PackingMode.Wrapped)
-            throw new RequestException("data.packing: wrapped cuts one stream of text, and answers that are judged have to stay whole; set data.packing: true or false");
+        {
+            throw new RequestException(
+                "data.packing: wrapped cuts one stream of text, and answers that are judged have to stay whole; set data.packing: true or false");
+        }
         return first;
     }
 
@@ -48,15 +51,17 @@ internal static class Judgements
 
     private static string NotToImitate(Source source)
     {
-        var row = source.First();
-        if (source.Format.Judgement == Judgement.Label)
+        var format = source.Format;
+        if (source.First() is not { } row) return $"{source.Label}: its rows are judged answers, which are not all to be imitated";
+        if (format.Judgement == Judgement.Label)
         {
-            return $"{source.Label}: its rows say by '{row?.ColumnOf("label") ?? "label"}' whether an answer is good; bad ones are not to be imitated. "
+            return $"{source.Label}: its rows say by '{row.ColumnOf("label")}' whether an answer is good; bad ones are not to be imitated. "
                 + "Leave them out of the file, or set 'format' to train on all";
         }
-        var (held, best) = source.Format == Preference.Format
-            ? ("a chosen and a rejected answer, which are not both", "chosen")
-            : ("several answers from the best to the worst, which are not all", "best");
-        return $"{source.Label}: its rows hold {held} to be imitated; to train on the {best} ones map them, as in columns: {JudgedRows.ColumnsToImitate(row, source.Format)}";
+        var (held, best) = format == Ranking.Format
+            ? ("several answers from the best to the worst, which are not all", "best")
+            : ("a chosen and a rejected answer, which are not both", "chosen");
+        return $"{source.Label}: its rows hold {held} to be imitated; to train on the {best} ones map them, as in "
+            + $"columns: {JudgedRows.ColumnsToImitate(row, format)}";
     }
 }

@@ -41,7 +41,8 @@ public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
     public int Longest => Answers.Count == 0 ? Ids.Length : Prompt + Answers.Max();
 
     /// <summary>How many tokens are trained on; a sequence's first token never is.</summary>
-    public int TrainedCount => Answers.Count == 0 ? Trained.AsSpan(Math.Min(1, Trained.Length)).Count(true) : Answers.Sum() - (Prompt == 0 ? Answers.Count : 0);
+    public int TrainedCount =>
+        Answers.Count == 0 ? Trained.AsSpan(Math.Min(1, Trained.Length)).Count(true) : Answers.Sum() - (Prompt == 0 ? Answers.Count : 0);
 
     /// <summary>Whether there is something to learn: a trained token, in each of the answers if there are several.</summary>
     public bool AnyTrained =>
@@ -80,7 +81,8 @@ public static class Rendering
     }
 
     internal static RequestException NoTemplate() => new(
-        "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, which need none");
+        "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, "
+        + "which need none");
 
     /// <summary>
     /// (T) what of a rendered conversation is trained on. A turn's own word counts most (weight 0), then roles_to_train and

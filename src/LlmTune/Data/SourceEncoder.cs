@@ -161,7 +161,7 @@ internal static class SourceEncoder
             var message = FormattableString.Invariant($"has {tokens.Longest:N0} tokens{room} {limit:N0}; raise data.max_length or set {cure}");
             return whole with { Fate = Fate.TooLong, Message = message };
         }
-        var cut = tokens.Answers.Count == 0 ? LengthLimit.Cut(tokens, limit, settings.Codec.Bos) : LengthLimit.CutJudged(tokens, limit, settings.Codec.Bos);
+        var cut = LengthLimit.Cut(tokens, limit, settings.Codec.Bos);
         return Nothing(cut) is { } none
             ? whole with { Fate = Fate.NothingToTrain, Message = FormattableString.Invariant($"{none} within {limit:N0} tokens") }
             : whole with { Tokens = cut };

@@ -27,7 +27,9 @@ public sealed record TokenBatch
     /// <summary>(N) source of each document.</summary>
     public required int[] Sources { get; init; }
 
-    /// <summary>(N) what each document is among the answers to its prompt, which stand together, the best first; empty of examples to imitate.</summary>
+    /// <summary>
+    /// (N) what each document is among the answers to its prompt, which stand together, the best first; empty of examples to imitate.
+    /// </summary>
     public IReadOnlyList<JudgedAnswer> Answers { get; init; } = [];
 
     public int Tokens => Ids.Length;
@@ -36,7 +38,9 @@ public sealed record TokenBatch
 
     public int Supervised => Targets.Length;
 
-    /// <summary>(N + 1) where the supervised positions of each document begin among all, and S: a sum over a document runs from one to the next.</summary>
+    /// <summary>
+    /// (N + 1) where the supervised positions of each document begin among all, and S: a sum over a document runs from one to the next.
+    /// </summary>
     public int[] SupervisedBounds()
     {
         var bounds = new int[Documents + 1];
@@ -47,7 +51,9 @@ public sealed record TokenBatch
         return bounds;
     }
 
-    /// <summary>Every two documents that answer the same prompt, the better one first: one pair of chosen and rejected, n (n − 1) / 2 of n ranked answers.</summary>
+    /// <summary>
+    /// Every two documents that answer the same prompt, the better one first: one pair of chosen and rejected, n (n − 1) / 2 of n ranked answers.
+    /// </summary>
     public IEnumerable<(int Better, int Worse)> Pairs()
     {
         for (var worse = 1; worse < Answers.Count; worse++)

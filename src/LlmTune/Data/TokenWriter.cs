@@ -35,7 +35,8 @@ internal sealed class TokenWriter : IDisposable
         Write(MemoryMarshal.AsBytes(buffer.AsSpan(0, answers + count)));
         ArrayPool<int>.Shared.Return(buffer);
         var verdict = tokens.Desirable switch { null => Verdict.None, true => Verdict.Desirable, false => Verdict.Undesirable };
-        _documents.Add(new StoredDocument(_tokens + answers, content, line, tokens.Length, tokens.TrainedCount, file, tokens.Prompt, answers, verdict));
+        _documents.Add(new StoredDocument(
+            _tokens + answers, content, line, tokens.Length, tokens.TrainedCount, file, tokens.Prompt, answers, verdict));
         _tokens += answers + count;
     }
 

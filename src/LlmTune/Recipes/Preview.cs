@@ -102,7 +102,8 @@ public static class Preview
         var prompts = new PromptCount(config.Data);
         var codec = prompts.Watch(Codec.Of(tokenizer, template, folder.Spec.Vocabulary));
         // Without the cache: prompts are counted where rows are rendered.
-        using var corpus = Corpus.Build(config.Data with { Cache = false }, RunData.Settings(config, folder, codec, onProgress) with { Takes = null }, log, cancel);
+        var settings = RunData.Settings(config, folder, codec, onProgress) with { Takes = null };
+        using var corpus = Corpus.Build(config.Data with { Cache = false }, settings, log, cancel);
         RunData.RequireHeldOut(config, corpus);
 
         var training = config.Training;
@@ -151,7 +152,7 @@ public static class Preview
 
     private static PreviewExample Judged(Corpus corpus, int document, string source, HfTokenizer tokenizer)
     {
-        var sequences = corpus.Sequences(new Slice(document, 0, corpus.Length(document))).ToList();
+        var sequences = corpus.Sequences(document).ToList();
         var prompt = sequences[0].Answer!.Value.Prompt;
         var tokens = sequences.ConvertAll(sequence => Tokens(sequence, tokenizer, joined: false));
         return new PreviewExample(source, corpus.Place(document), [.. tokens[0].Take(prompt)], 0)

@@ -20,7 +20,9 @@ public class JudgedRenderingTests
     [Fact]
     public void A_conversation_goes_through_the_template_once_an_answer()
     {
-        var chats = new Example.JudgedChats([new Message("user", "u")], [[new Message("assistant", "a")], [new Message("assistant", "b"), new Message("user", "x"), new Message("assistant", "c")]]);
+        static Message User(string text) => new("user", text);
+        static Message Assistant(string text) => new("assistant", text);
+        var chats = new Example.JudgedChats([User("u")], [[Assistant("a")], [Assistant("b"), User("x"), Assistant("c")]]);
         var tokens = Render(chats, Codecs.Characters);
         Assert.Equal("‹user\nu›\n‹assistant\n|a›\n|b›\n‹user\nx›\n‹assistant\nc›\n", Codecs.Show(tokens));
         Assert.Equal(2, tokens.Ending);   // END and the line break behind it
@@ -40,19 +42,21 @@ public class JudgedRenderingTests
     [Fact]
     public void A_text_that_brings_its_BOS_has_one()
     {
-        var codec = Codecs.WithBos with { Encode = text => [Codecs.Bos, .. text.StartsWith('^') ? [Codecs.Bos, .. Codecs.Ids(text[1..])] : Codecs.Ids(text)] };
+        static IEnumerable<int> Ids(string text) => text.StartsWith('^') ? [Codecs.Bos, .. Codecs.Ids(text[1..])] : Codecs.Ids(text);
+        var codec = Codecs.WithBos with { Encode = text => [Codecs.Bos, .. Ids(text)] };
         Assert.Equal("‹s›p|a‹/s›|b‹/s›", Codecs.Show(Render(new Example.JudgedTexts("^p", ["a", "b"]), codec)));
         var pair = Rendering.Render(new Example.PromptCompletion("^p", "a"), codec, MaskSettings.Default);
         Assert.Equal(("‹s›pa‹/s›", "..a‹/s›"), (Codecs.Show(pair.Ids), Codecs.ShowTrained(pair.Ids, pair.Trained)));
     }
 
-    /// <summary>With a real tokenizer: each side is the whole text as it is encoded, and what is shared is all that prompt and sides begin with.</summary>
+    /// <summary>With a real tokenizer: each side is the whole text as it is encoded; what is shared is all that prompt and sides begin with.</summary>
     [Fact]
     public void Prompt_and_answer_are_the_ids_of_the_whole_text()
     {
         var tokenizer = HfTokenizer.Load(RealModels.Stories);
         var codec = Codec.Of(tokenizer);
-        var text = Gen.OneOf(Gen.String[Gen.Char["abcdeilnot .,\n"], 0, 12], Gen.Const(" Once upon a time"), Gen.Const("é猫😀"), Gen.Const(" the"), Gen.Const("\n\n"));
+        var text = Gen.OneOf(
+            Gen.String[Gen.Char["abcdeilnot .,\n"], 0, 12], Gen.Const(" Once upon a time"), Gen.Const("é猫😀"), Gen.Const(" the"), Gen.Const("\n\n"));
         Gen.Select(text, text.Array[1, 4], Gen.Bool).Sample(
             (prompt, answers, alone) =>
             {
@@ -63,7 +67,8 @@ public class JudgedRenderingTests
                 Assert.All(documents, document => Assert.Equal(tokens.Ids[..tokens.Prompt], document.Ids[..tokens.Prompt]));
                 Assert.All(documents, document => Assert.Equal(document.Ids.Select((_, t) => t >= tokens.Prompt), document.Trained));
                 var first = codec.Encode(prompt);
-                Assert.True(tokens.Prompt == first.Length || wholes.Exists(whole => whole.Length == tokens.Prompt || whole[tokens.Prompt] != first[tokens.Prompt]));
+                Assert.True(tokens.Prompt == first.Length
+                    || wholes.Exists(whole => whole.Length == tokens.Prompt || whole[tokens.Prompt] != first[tokens.Prompt]));
                 Assert.Equal((documents.Sum(d => d.Length), documents.Sum(d => d.TrainedCount)), (tokens.Length, tokens.TrainedCount));
             },
             iter: 300);

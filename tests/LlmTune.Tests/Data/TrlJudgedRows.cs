@@ -62,7 +62,7 @@ internal static class TrlJudgedRows
         Kto(rows, [.. @case.GetProperty("rows").EnumerateArray()], codec, @case.GetProperty("per_device_train_batch_size").GetInt32(), "kto-pairs");
     }
 
-    /// <summary>A row by the format that is found, with its tools as they stand: here bare functions are wrapped as OpenAI has them, in TRL not.</summary>
+    /// <summary>A row by the format that is found, with its tools as they stand: bare functions are wrapped here as OpenAI has them, in TRL not.</summary>
     public static Example.Judged Read(JsonElement row)
     {
         var format = Detection.Find([row], RowSettings.Default, "row");
@@ -155,7 +155,8 @@ internal static class TrlJudgedRows
     private static void Orpo(Example.Judged row, JsonElement want, Codec codec, string what)
     {
         var bare = row is Example.JudgedChats chats ? chats with { Tools = null } : row;
-        List<Document> sides = [.. bare.Unpaired().SelectMany(side => JudgedDocuments.Of(Rendering.Render(side, codec, MaskSettings.Default))).Select(WithEos)];
+        var alone = bare.Unpaired().SelectMany(side => JudgedDocuments.Of(Rendering.Render(side, codec, MaskSettings.Default)));
+        List<Document> sides = [.. alone.Select(WithEos)];
         foreach (var field in want.EnumerateObject())
         {
             var side = sides[field.Name.StartsWith("rejected", StringComparison.Ordinal) ? 1 : 0];
@@ -176,7 +177,8 @@ internal static class TrlJudgedRows
             }
         }
 
-        Document WithEos(Document side) => side.Ids[^1] == codec.Eos ? side : side with { Ids = [.. side.Ids, codec.Eos!.Value], Trained = [.. side.Trained, true] };
+        Document WithEos(Document side) =>
+            side.Ids[^1] == codec.Eos ? side : side with { Ids = [.. side.Ids, codec.Eos!.Value], Trained = [.. side.Trained, true] };
     }
 
     private static string WithEnd(string text, string eos) => text.EndsWith(eos, StringComparison.Ordinal) ? text : text + eos;

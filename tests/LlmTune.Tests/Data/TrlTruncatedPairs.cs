@@ -21,7 +21,8 @@ internal static class TrlTruncatedPairs
         using var policy = ModelFolder.Open(PathOf("model")).Load(Golden.Device, ScalarType.Float32, _ => true);
         using var reference = ModelFolder.Open(PathOf("ref_model")).Load(Golden.Device, ScalarType.Float32);
         var codec = Codec.Of(HfTokenizer.Load(Path.Combine(PathOf("model"), "..", "tokenizer")));
-        var rows = @case.GetProperty("dataset").EnumerateArray().Select(row => Rendering.Render(TrlJudgedRows.Read(row), codec, MaskSettings.Default)).ToList();
+        var examples = @case.GetProperty("dataset").EnumerateArray().Select(TrlJudgedRows.Read);
+        var rows = examples.Select(example => Rendering.Render(example, codec, MaskSettings.Default)).ToList();
         foreach (var result in @case.GetProperty("results").EnumerateArray())
             Result(result, rows, policy, reference, @case.GetProperty("beta").GetDouble());
     }
@@ -120,7 +121,8 @@ internal static class TrlTruncatedPairs
         using var _ = no_grad();
         var bounds = batch.SupervisedBounds();
         var rank = Enumerable.Range(0, batch.Documents).SelectMany(d => Enumerable.Repeat(batch.Answers[d].Rank, bounds[d + 1] - bounds[d])).ToArray();
-        Tensor Of(Tensor values, int side, int[] ranks) => values.index_select(0, Indices([.. ranks.Index().Where(r => r.Item == side).Select(r => r.Index)]));
+        Tensor Of(Tensor values, int side, int[] ranks) =>
+            values.index_select(0, Indices([.. ranks.Index().Where(r => r.Item == side).Select(r => r.Index)]));
         int[] sides = [.. batch.Answers.Select(answer => answer.Rank)];
         var means = logits.mean([1]);
         var right = logits.argmax(1).eq(Indices(batch.Targets)).to(ScalarType.Float32);

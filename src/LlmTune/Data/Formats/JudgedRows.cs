@@ -23,8 +23,9 @@ internal static class JudgedRows
     /// <summary>The parts that a prompt may have, the first that is there counts.</summary>
     public static IReadOnlyList<Part> PromptParts { get; } =
     [
-        new Part("prompt", false), new Part("instruction", false), new Part("question", false), new Part("conversations", false, "messages", "conversation"),
-        new Part("input", false, "context"), new Part("history", false), new Part("system", false, "system_prompt"), new Part("tools", false),
+        new Part("prompt", false), new Part("instruction", false), new Part("question", false),
+        new Part("conversations", false, "messages", "conversation"), new Part("input", false, "context"), new Part("history", false),
+        new Part("system", false, "system_prompt"), new Part("tools", false),
     ];
 
     public static bool HasPrompt(Fields row) => row.Has("prompt") || row.Has("instruction") || row.Has("question") || row.Has("conversations");
@@ -50,7 +51,11 @@ internal static class JudgedRows
         Fields row, IReadOnlyList<RowAnswer> answers, List<IReadOnlyList<Message>> turns, bool? desirable)
     {
         var length = turns.Count > 1 ? CommonPrompt.Of(turns) : turns[0].Count - 1;
-        if (length == 0) throw new RowException($"{answers[0].Where} {(turns.Count > 1 ? "shares no turn with the others" : "is one turn")}, so that there is no prompt");
+        if (length == 0)
+        {
+            var found = turns.Count > 1 ? "shares no turn with the others" : "is one turn";
+            throw new RowException($"{answers[0].Where} {found}, so that there is no prompt");
+        }
         return Chats(row, [.. turns[0].Take(length)], answers, turns.ConvertAll(t => (IReadOnlyList<Message>)[.. t.Skip(length)]), desirable);
     }
 
@@ -82,7 +87,8 @@ internal static class JudgedRows
     /// <summary>Whether the prompt is a text, or the answers bring theirs.</summary>
     private static bool PromptIsText(Fields row) => row.Has("prompt") ? !PromptIsTurns(row) : !HasPrompt(row);
 
-    private static bool PromptIsTurns(Fields row) => row.TryGet("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.Array && row.Settings.Template is null;
+    private static bool PromptIsTurns(Fields row) =>
+        row.Settings.Template is null && row.TryGet("prompt", out var prompt) && prompt.ValueKind == JsonValueKind.Array;
 
     private static IReadOnlyList<Message>? Prompt(Fields row)
     {
@@ -109,19 +115,14 @@ internal static class JudgedRows
     }
 
     /// <summary>How columns are mapped to train on the best answers alone, as the run file has it.</summary>
-    public static string ColumnsToImitate(Fields? first, RowFormat format)
+    public static string ColumnsToImitate(Fields row, RowFormat format)
     {
-        if (first is not { } row) return "{ prompt: prompt, completion: chosen }";
-        var answer = format == Preference.Format ? row.ColumnOf("chosen") : $"{row.ColumnOf("completions")}.0";
-        var isText = row.TryGet("chosen", out var chosen) || row.TryGet("completions", out chosen) ? chosen.ValueKind == JsonValueKind.String || format == Ranking.Format : true;
-        var bringsPrompt = chosen.ValueKind == JsonValueKind.Array && format == Preference.Format && chosen.GetArrayLength() > 1;
-        return (isText, bringsPrompt) switch
-        {
-            (false, true) => $"{{ messages: {answer} }}",
-            (true, _) when row.Has("instruction") && !row.Has("prompt") => $"{{ instruction: {row.ColumnOf("instruction")}, output: {answer} }}",
-            (true, _) when row.Has("question") && !row.Has("prompt") => $"{{ question: {row.ColumnOf("question")}, answer: {answer} }}",
-            (true, _) when !HasPrompt(row) => $"{{ text: {answer} }}",
-            _ => $"{{ prompt: {(row.Has("prompt") ? row.ColumnOf("prompt") : row.ColumnOf("conversations"))}, completion: {answer} }}",
-        };
+        var best = format == Ranking.Format ? $"{row.ColumnOf("completions")}.0" : row.ColumnOf("chosen");
+        var kind = row.TryGet(format == Ranking.Format ? "completions" : "chosen", out var value) ? value.ValueKind : JsonValueKind.String;
+        if (format != Ranking.Format && kind == JsonValueKind.Array && value.GetArrayLength() > 1) return $"{{ messages: {best} }}";
+        if (row.Has("prompt")) return $"{{ prompt: {row.ColumnOf("prompt")}, completion: {best} }}";
+        if (row.Has("instruction")) return $"{{ instruction: {row.ColumnOf("instruction")}, output: {best} }}";
+        if (row.Has("question")) return $"{{ question: {row.ColumnOf("question")}, answer: {best} }}";
+        return row.Has("conversations") ? $"{{ prompt: {row.ColumnOf("conversations")}, completion: {best} }}" : $"{{ text: {best} }}";
     }
 }

@@ -9,16 +9,24 @@ namespace LlmTune.Data.Formats;
 internal static class Kto
 {
     public static RowFormat Format { get; } = new(
-        "kto", [new Part("completion", false, "response", "output", "answer"), new Part("label", true, "kto_tag", "desirable"), .. JudgedRows.PromptParts], Fits, Read)
+        "kto",
+        [
+            new Part("completion", false, "response", "output", "answer"), new Part("label", true, "kto_tag", "desirable"),
+            .. JudgedRows.PromptParts,
+        ],
+        Fits,
+        Read)
     {
         PromptPart = "prompt",
         Judgement = Judgement.Label,
         OneOf = [["completion", "conversations"]],
     };
 
-    private static bool Fits(Fields row) =>
-        row.TryGet("label", out var label) && Verdict(label) is not null
-        && (row.Has("completion") ? JudgedRows.HasPrompt(row) || row.TryGet("completion", out var answer) && answer.ValueKind == JsonValueKind.Array : row.Has("conversations"));
+    private static bool Fits(Fields row)
+    {
+        if (!row.TryGet("label", out var label) || Verdict(label) is null) return false;
+        return row.TryGet("completion", out var answer) ? answer.ValueKind == JsonValueKind.Array || JudgedRows.HasPrompt(row) : row.Has("conversations");
+    }
 
     private static Example.Judged Read(Fields row)
     {

@@ -14,10 +14,17 @@ internal static class PromptCompletion
         PromptPart = "prompt",
     };
 
-    private static bool Fits(Fields row) =>
-        row.Has("prompt") && row.TryGet("completion", out var completion) && completion.ValueKind is JsonValueKind.String or JsonValueKind.Array or JsonValueKind.Object
-        && (row.TryGet("prompt", out var prompt) && row.Settings.Template is null ? prompt.ValueKind : JsonValueKind.String)
-            == (completion.ValueKind == JsonValueKind.Object ? JsonValueKind.Array : completion.ValueKind);
+    private static bool Fits(Fields row)
+    {
+        if (!row.Has("prompt") || !row.TryGet("completion", out var completion)) return false;
+        var kind = row.Settings.Template is null && row.TryGet("prompt", out var prompt) ? prompt.ValueKind : JsonValueKind.String;
+        return completion.ValueKind switch
+        {
+            JsonValueKind.String => kind == JsonValueKind.String,
+            JsonValueKind.Array or JsonValueKind.Object => kind == JsonValueKind.Array,
+            _ => false,
+        };
+    }
 
     private static Example Read(Fields row)
     {

@@ -13,7 +13,10 @@ internal static class Ranking
 
     public static RowFormat Format { get; } = new(
         "ranking",
-        [new Part("completions", true, "responses", "answers"), new Part("ranks", false, "rank"), new Part("scores", false, "score"), .. JudgedRows.PromptParts],
+        [
+            new Part("completions", true, "responses", "answers"), new Part("ranks", false, "rank"), new Part("scores", false, "score"),
+            .. JudgedRows.PromptParts,
+        ],
         Fits,
         Read)
     {
@@ -33,7 +36,10 @@ internal static class Ranking
         if (list.GetArrayLength() < 2) throw new RowException($"'{column}' has one answer, expected two or more to compare");
         List<(RowAnswer Answer, double? Order)> answers = [];
         foreach (var (i, item) in list.EnumerateArray().Index())
-            answers.Add((new RowAnswer($"'{column}', answer {i + 1}", Text(item)), Beside(row, "ranks", i) ?? -Beside(row, "scores", i) ?? Order(item)));
+        {
+            var order = Beside(row, "ranks", i) ?? -Beside(row, "scores", i) ?? Order(item);
+            answers.Add((new RowAnswer($"'{column}', answer {i + 1}", Text(item)), order));
+        }
         if (answers.TrueForAll(a => a.Order is null)) return JudgedRows.Read(row, [.. answers.Select(a => a.Answer)]);
         var unranked = answers.FindIndex(a => a.Order is null);
         if (unranked >= 0) throw new RowException($"'{column}', answer {unranked + 1} has neither rank nor score, and others have");

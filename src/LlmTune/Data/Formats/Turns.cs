@@ -15,7 +15,8 @@ internal static class Turns
     }
 
     /// <summary>The same of a list that has been found.</summary>
-    public static IEnumerable<Message> Read(JsonElement list, string column, RowSettings settings, Func<JsonElement, RowSettings, string, Message> read)
+    public static IEnumerable<Message> Read(
+        JsonElement list, string column, RowSettings settings, Func<JsonElement, RowSettings, string, Message> read)
     {
         var number = 0;
         foreach (var turn in list.EnumerateArray())
@@ -28,7 +29,9 @@ internal static class Turns
 
     /// <summary>A turn as OpenAI writes it, or as ShareGPT does.</summary>
     public static Message Any(JsonElement turn, RowSettings settings, string where) =>
-        settings.TurnKeys is not null || turn.TryGetProperty("from", out _) ? ShareGpt.Turn(turn, settings, where) : Messages.Turn(turn, settings, where);
+        settings.TurnKeys is not null || turn.TryGetProperty("from", out _)
+            ? ShareGpt.Turn(turn, settings, where)
+            : Messages.Turn(turn, settings, where);
 
     /// <summary>A conversation of the turns, with the row's system text before them and its tools; it must have something to learn.</summary>
     public static Example.Chat Chat(Fields row, IReadOnlyList<Message> turns)

@@ -22,7 +22,7 @@ public class CommonPromptTests
         Assert.Equal(prompt, a[..CommonPrompt.Of([a, b, a])]);
     }
 
-    /// <summary>TRL's own function, whose answers are the same but for one mistake: texts that differ at once, the first ending with a space.</summary>
+    /// <summary>TRL's own results, the same but for one mistake: where texts differ at once and the first ends with a space.</summary>
     [Fact]
     public void It_is_the_prompt_that_TRL_extracts()
     {
@@ -43,7 +43,8 @@ public class CommonPromptTests
             }
             else
             {
-                IReadOnlyList<Message> Turns(JsonElement list) => [.. list.EnumerateArray().Select(turn => Messages.Turn(turn, RowSettings.Default, "turn"))];
+                IReadOnlyList<Message> Turns(JsonElement list) =>
+                    [.. list.EnumerateArray().Select(turn => Messages.Turn(turn, RowSettings.Default, "turn"))];
                 Assert.Equal(expected.GetArrayLength(), CommonPrompt.Of([Turns(chosen), Turns(rejected)]));
                 turns++;
             }
