@@ -305,6 +305,8 @@ public sealed class Corpus : IDisposable
         string[] withoutEnd = ["prompt_completion", "text", "lines", "paragraphs"];
         if (_settings.Codec.Eos is null && _stores.Exists(s => withoutEnd.Contains(s.Header.Report.Format)))
             log.Warning("The tokenizer names no end of text (eos_token), so texts and completions are trained on without one: the model will not learn to stop");
+        if (Judgement != Judgement.None && (_config.TrainOnPrompt || _config.MaskHistory || _config.RolesToTrain is not ["assistant"]))
+            log.Warning("train_on_prompt, mask_history and roles_to_train do nothing here: of judged answers all counts, and of their prompts nothing");
         if (Report.Overlap > 0)
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);

@@ -29,9 +29,8 @@ internal static class Judgements
             throw new RequestException(takes switch
             {
                 Judgement.None => string.Join('\n', others.Select(NotToImitate)),
-                _ => "the sources hold examples of several kinds, and a run learns from one:"
-                    + string.Concat(sources.Select(source => $"\n  {source.Label}: {source.Format.Name}, {Describe(source.Format.Judgement)}"))
-                    + "\n  leave the others out, or make a run of each",
+                null => $"the sources hold examples of several kinds, and a run learns from one:{List(sources)}\n  leave the others out, or make a run of each",
+                { } wanted => $"the objective learns from {Describe(wanted)}, and these sources hold others:{List(others)}\n  leave them out",
             });
         }
         if (first != Judgement.None && packing == PackingMode.Wrapped)
@@ -41,6 +40,9 @@ internal static class Judgements
         }
         return first;
     }
+
+    private static string List(IEnumerable<Source> sources) =>
+        string.Concat(sources.Select(source => $"\n  {source.Label}: {source.Format.Name}, {Describe(source.Format.Judgement)}"));
 
     private static string Describe(Judgement judgement) => judgement switch
     {

@@ -1,5 +1,8 @@
+using System.Globalization;
 using LlmTune.Data;
+using Serilog;
 using Serilog.Core;
+using Serilog.Events;
 
 namespace LlmTune.Tests.Data;
 
@@ -168,6 +171,18 @@ public sealed class JudgedCorpusTests : IDisposable
     }
 
     [Fact]
+    public void Settings_of_masks_that_do_nothing_are_told()
+    {
+        using var log = new StringWriter();
+        using var logger = new LoggerConfiguration().WriteTo.Sink(new Messages(log)).CreateLogger();
+        using var corpus = Corpus.Build(
+            Of(Source("rows.jsonl", Pair("p", "a", "b"))) with { TrainOnPrompt = true },
+            new CorpusSettings { Codec = Codecs.Characters, Takes = null }, logger, TestContext.Current.CancellationToken);
+        Assert.Equal("train_on_prompt, mask_history and roles_to_train do nothing here: of judged answers all counts, and of their prompts nothing\n", log.ToString());
+        Assert.Equal([false, true, true], corpus.Sequences(0).First().Trained);
+    }
+
+    [Fact]
     public void Judged_answers_are_not_imitated_unasked()
     {
         Assert.Equal(
@@ -201,10 +216,21 @@ public sealed class JudgedCorpusTests : IDisposable
               leave the others out, or make a run of each
             """;
         Assert.Equal(Mixed.ReplaceLineEndings("\n"), Refusal(config, takes: null));
-        Assert.Equal(Mixed.ReplaceLineEndings("\n"), Refusal(config, Judgement.Comparison));
+        Assert.Equal(
+            "the objective learns from answers that are said to be good or bad, and these sources hold others:\n  pairs.jsonl: preference, answers that are "
+            + "compared\n  sft.jsonl: prompt_completion, examples to imitate\n  leave them out",
+            Refusal(config, Judgement.Label));
         Assert.Equal(["pairs.jsonl:", "kto.jsonl:"], Refusal(config).Split('\n').Select(line => line.Split(' ')[0]));   // each with its own advice
         Assert.Equal(
             "data.packing: wrapped cuts one stream of text, and answers that are judged have to stay whole; set data.packing: true or false",
             Refusal(Of(Source("pairs.jsonl", Pair("p", "a", "b"))) with { Packing = PackingMode.Wrapped }, takes: null));
+    }
+
+    private sealed class Messages(StringWriter text) : ILogEventSink
+    {
+        public void Emit(LogEvent logEvent)
+        {
+            if (logEvent.Level >= LogEventLevel.Warning) text.Write(logEvent.RenderMessage(CultureInfo.InvariantCulture) + "\n");
+        }
     }
 }

@@ -112,6 +112,7 @@ public class JudgedRowsTests
     [InlineData($$"""{"chosen": [{{A}}], "rejected": [{{B}}]}""", "preference", "has no prompt: none of 'prompt', 'instruction', 'question', 'conversations', and no turns before the answer")]
     [InlineData($$"""{"chosen": [{"role": "user", "content": "x"}, {{A}}], "rejected": [{{U}}, {{B}}]}""", "preference", "'chosen' shares no turn with the others, so that there is no prompt")]
     [InlineData($$"""{"chosen": [{{U}}, {{A}}], "rejected": [{{U}}, {{U}}]}""", "preference", "'rejected': the user's turn is judged, expected the assistant's")]
+    [InlineData($$"""{"prompt": [{{U}}], "chosen": [{"role": "assistant", "content": "a", "weight": 0}], "rejected": "b"}""", "preference", "'chosen': a turn says not to train on it, and a judged answer counts as a whole")]
     [InlineData($$"""{"prompt": [{{U}}], "chosen": [], "rejected": [{{B}}]}""", "preference", "'chosen' is an empty list, expected a text, a turn or a list of turns")]
     [InlineData($$"""{"prompt": [{{U}}], "chosen": [{"role": "robot", "content": "x"}], "rejected": [{{B}}]}""", "preference", "'chosen', turn 1: the role 'robot' is not known; expected system, developer, user, assistant, tool, function, ipython, or one of roles_to_train")]
     [InlineData("""{"prompt": "p", "completion": "a", "label": "maybe"}""", "kto", "'label' is a text, expected true or false (or 1 or 0)")]
