@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlmTune.Cli.Terminal;
+using LlmTune.Data;
 using LlmTune.Recipes;
 using LlmTune.Tokenization;
 using Spectre.Console;
@@ -16,44 +17,65 @@ internal sealed class PreviewScreen(IAnsiConsole console)
 
     public void Show(PreviewResult preview, bool ids, bool check)
     {
-        if (preview.Examples.Count > 0) Legend();
+        if (preview.Examples.Count > 0) Legend(preview.Judgement);
         foreach (var example in preview.Examples)
         {
             console.Line($"── {example.Place} ", "bold", $"({PreviewText.Heading(example)})");
-            if (ids) Tokens(example);
-            else console.Write(new Run([.. example.Pieces(apart: _colors).SelectMany(Segments), Segment.LineBreak]));
+            Show(example.Tokens, isGood: true, ids ? 0 : null);
+            foreach (var answer in example.Answers)
+            {
+                console.Line($"{answer.Name}:", answer.IsGood ? "bold green" : "bold red", "");
+                Show(answer.Tokens, answer.IsGood, ids ? example.Tokens.Count : null);
+            }
             console.WriteLine();
         }
         Sources(preview);
-        Lengths(preview.Lengths);
+        Lengths(preview);
         foreach (var sentence in PreviewText.Summary(preview)) console.Line(sentence);
         Findings(preview, check);
     }
 
-    private void Legend()
+    private void Legend(Judgement judgement)
     {
-        if (_colors) console.Write(new Run([new Segment("trained on", Trained), new Segment("  masked", Masked), new Segment("  "), new Segment("special token", Special(Masked)), Segment.LineBreak]));
-        else console.Line("⟦trained on⟧ masked");
+        Segment[] kinds = judgement == Judgement.None
+            ? [new Segment("trained on", Trained), new Segment("  masked", Masked)]
+            : [new Segment("better answer", Trained), new Segment("  "), new Segment("worse answer", Avoided), new Segment("  prompt", Masked)];
+        if (_colors) console.Write(new Run([.. kinds, new Segment("  "), new Segment("special token", Special(Masked)), Segment.LineBreak]));
+        else console.Line(judgement == Judgement.None ? "⟦trained on⟧ masked" : "⟦answer⟧ prompt");
         console.WriteLine();
     }
 
+    /// <param name="first">Position of the first token, where each stands on a line of its own with its id; null for text.</param>
+    private void Show(IReadOnlyList<PreviewToken> tokens, bool isGood, int? first)
+    {
+        if (first is { } position)
+        {
+            Tokens(tokens, isGood, position);
+            return;
+        }
+        var pieces = PreviewExample.Pieces(tokens, apart: _colors);
+        console.Write(new Run([.. pieces.SelectMany(piece => Segments(piece, isGood)), Segment.LineBreak]));
+    }
+
     private static Style Trained => new(Color.Green, decoration: Decoration.Bold);
+
+    private static Style Avoided => new(Color.Red, decoration: Decoration.Bold);
 
     private static Style Masked => new(decoration: Decoration.Dim);
 
     private static Style Special(Style style) => new(style.Foreground == Color.Default ? Color.Fuchsia : style.Foreground, decoration: style.Decoration | Decoration.Underline);
 
-    private Style StyleOf(bool trained, bool special)
+    private Style StyleOf(bool trained, bool special, bool isGood)
     {
         if (!_colors) return Style.Plain;
-        var style = trained ? Trained : Masked;
+        var style = !trained ? Masked : isGood ? Trained : Avoided;
         return special ? Special(style) : style;
     }
 
     /// <summary>Line ends are in segments of their own, so that colours end with their line.</summary>
-    private IEnumerable<Segment> Segments((string Text, bool Trained, bool Special) piece)
+    private IEnumerable<Segment> Segments((string Text, bool Trained, bool Special) piece, bool isGood)
     {
-        var style = StyleOf(piece.Trained, piece.Special);
+        var style = StyleOf(piece.Trained, piece.Special, isGood);
         var lines = VisibleText.Of(piece.Text).ReplaceLineEndings("\n").Split('\n');
         for (var i = 0; i < lines.Length; i++)
         {
@@ -66,13 +88,14 @@ internal sealed class PreviewScreen(IAnsiConsole console)
     }
 
     /// <summary>Place, id, whether it is trained on, and text of each token.</summary>
-    private void Tokens(PreviewExample example)
+    private void Tokens(IReadOnlyList<PreviewToken> tokens, bool isGood, int first)
     {
-        for (var i = 0; i < example.Tokens.Count; i++)
+        for (var i = 0; i < tokens.Count; i++)
         {
-            var token = example.Tokens[i];
-            var start = string.Create(CultureInfo.InvariantCulture, $"{i,6} {token.Id,8}  {(token.Trained ? '+' : ' ')} ");
-            console.Write(new Run([new Segment(start), new Segment(VisibleText.OnOneLine(token.Text), StyleOf(token.Trained, token.Special)), Segment.LineBreak]));
+            var token = tokens[i];
+            var start = string.Create(CultureInfo.InvariantCulture, $"{first + i,6} {token.Id,8}  {(token.Trained ? '+' : ' ')} ");
+            var text = new Segment(VisibleText.OnOneLine(token.Text), StyleOf(token.Trained, token.Special, isGood));
+            console.Write(new Run([new Segment(start), text, Segment.LineBreak]));
         }
     }
 
@@ -118,9 +141,10 @@ internal sealed class PreviewScreen(IAnsiConsole console)
         console.WriteLine();
     }
 
-    private void Lengths(IReadOnlyList<LengthBin> bins)
+    private void Lengths(PreviewResult preview)
     {
-        console.Line("Tokens of a document", "bold");
+        var bins = preview.Lengths;
+        console.Line(preview.Judgement == Judgement.None ? "Tokens of a document" : "Tokens of a prompt with each of its answers, together", "bold");
         var most = bins.Select(bin => bin.Count).DefaultIfEmpty(1).Max();
         var labels = bins.Select(bin => string.Create(CultureInfo.InvariantCulture, $"{bin.From:N0}–{bin.To:N0}")).ToList();
         var (label, count) = (labels.Select(text => text.Length).DefaultIfEmpty().Max(), most.ToString("N0", CultureInfo.InvariantCulture).Length);

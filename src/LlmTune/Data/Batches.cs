@@ -34,6 +34,12 @@ public sealed record StepBatches
 
     /// <summary>What the whole step takes of each source.</summary>
     public required IReadOnlyList<SourceShare> Shares { get; init; }
+
+    /// <summary>Judged answers of the whole step, over all processes.</summary>
+    public required int Answers { get; init; }
+
+    /// <summary>Pairs of a better and a worse answer to the same prompt, over all processes.</summary>
+    public required int Pairs { get; init; }
 }
 
 /// <summary>
@@ -110,7 +116,17 @@ public sealed class Batches
             var first = from + (((a * _shape.World) + _shape.Rank) * _shape.RowsPerBatch);
             if (first < end) micro.Add(RowBatches.Of(_corpus, plan, first, Math.Min(first + _shape.RowsPerBatch, end)));
         }
-        var (supervised, tokens, shares) = RowBatches.Count(_corpus, plan, from, end);
-        return new StepBatches { Micro = micro, Epoch = epoch, Progress = epoch + ((double)end / plan.Rows), Supervised = supervised, Tokens = tokens, Shares = shares };
+        var (supervised, tokens, answers, pairs) = RowBatches.Count(_corpus, plan, from, end);
+        return new StepBatches
+        {
+            Micro = micro,
+            Epoch = epoch,
+            Progress = epoch + ((double)end / plan.Rows),
+            Supervised = supervised,
+            Tokens = tokens,
+            Answers = answers,
+            Pairs = pairs,
+            Shares = RowBatches.Shares(_corpus, plan, from, end),
+        };
     }
 }

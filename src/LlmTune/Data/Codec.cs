@@ -13,6 +13,9 @@ public sealed record Codec
     /// <summary>A conversation as ids with the bounds of its turns; null where the model has no chat template.</summary>
     public Func<Conversation, RenderedConversation>? Render { get; init; }
 
+    /// <summary>The ids that the model sees at inference before it answers a conversation; null where it has no chat template.</summary>
+    public Func<Conversation, int[]>? Prompt { get; init; }
+
     public int? Eos { get; init; }
 
     public int? Bos { get; init; }
@@ -28,7 +31,8 @@ public sealed record Codec
     public static Codec Of(HfTokenizer tokenizer, ChatTemplate? template = null, int vocabulary = int.MaxValue) => new()
     {
         Encode = text => tokenizer.Encode(text, addSpecialTokens: true),
-        Render = template is null ? null : conversation => Rendered(template, conversation, tokenizer),
+        Render = template is null ? null : conversation => Rendered(() => template.ForTraining(conversation, tokenizer)),
+        Prompt = template is null ? null : conversation => Rendered(() => template.ForInference(conversation, tokenizer)),
         Eos = tokenizer.EosId,
         Bos = tokenizer.BosId,
         Vocabulary = vocabulary,
@@ -42,11 +46,11 @@ public sealed record Codec
     }
 
     /// <summary>What a template refuses is a problem of that row.</summary>
-    private static RenderedConversation Rendered(ChatTemplate template, Conversation conversation, HfTokenizer tokenizer)
+    private static T Rendered<T>(Func<T> render)
     {
         try
         {
-            return template.ForTraining(conversation, tokenizer);
+            return render();
         }
         catch (RequestException e)
         {

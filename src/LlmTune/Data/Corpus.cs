@@ -16,6 +16,9 @@ public sealed record CorpusSettings
     /// <summary>The longest sequence that the model knows; null where it has no limit.</summary>
     public int? ModelLength { get; init; }
 
+    /// <summary>What the run learns from; null takes anything, but one kind in a run.</summary>
+    public Judgement? Takes { get; init; } = Judgement.None;
+
     /// <summary>Seed of the order (training.data_seed).</summary>
     public long Seed { get; init; } = 42;
 
@@ -45,6 +48,7 @@ public sealed class Corpus : IDisposable
     private readonly DataConfig _config;
     private readonly CorpusSettings _settings;
     private readonly string? _cache;
+    private int _sequences = 1;
     private readonly Lazy<string> _temporary = new(() => Directory.CreateTempSubdirectory("llmtune-data-").FullName);
 
     private Corpus(DataConfig config, CorpusSettings settings)
@@ -55,8 +59,17 @@ public sealed class Corpus : IDisposable
         _cache = config.Cache ? settings.CacheFolder : null;
     }
 
-    /// <summary>Tokens of a row.</summary>
+    /// <summary>Most tokens of a sequence.</summary>
     public int MaxLength { get; }
+
+    /// <summary>
+    /// Tokens of a row. Answers to one prompt stand in one row, each behind the prompt, so that a row has room for as many sequences as the
+    /// prompt with most answers has.
+    /// </summary>
+    public int RowLength => checked(MaxLength * _sequences);
+
+    /// <summary>How the examples are judged.</summary>
+    public Judgement Judgement { get; private set; }
 
     /// <summary>Documents of all sources.</summary>
     public int Count => _starts[^1];
@@ -84,8 +97,7 @@ public sealed class Corpus : IDisposable
         {
             if (corpus.MaxLength < config.MaxLength)
                 log.Information("Rows hold {Length} tokens, all that the model knows; data.max_length is {Asked}", corpus.MaxLength, config.MaxLength);
-            IReadOnlyList<SourceConfig> sources = [.. config.Sources, .. config.Eval?.Sources ?? []];
-            foreach (var source in sources) corpus.Add(source, log, cancel);
+            corpus.AddAll([.. config.Sources, .. config.Eval?.Sources ?? []], log, cancel);
             corpus.Divide(log);
             return corpus;
         }
@@ -96,6 +108,7 @@ public sealed class Corpus : IDisposable
         }
     }
 
+    /// <summary>An example to imitate.</summary>
     public Document this[int document] => Read(new Slice(document, 0, Length(document)));
 
     public int Length(int document)
@@ -107,6 +120,9 @@ public sealed class Corpus : IDisposable
     /// <summary>How many tokens of a document are trained on.</summary>
     public int TrainedCount(int document) =>
         document >= Count || _cut.ContainsKey(document) ? Length(document) - 1 : Stored(document).Trained;   // running text is trained on as a whole
+
+    /// <summary>How many judged answers a document has; 0 of an example to imitate.</summary>
+    public int AnswerCount(int document) => Stored(Part(document).Document).Answers;
 
     /// <summary>Identity of what a document says.</summary>
     public ulong Content(int document) => Stored(Part(document).Document).Content;
@@ -121,15 +137,36 @@ public sealed class Corpus : IDisposable
         return new Row(default, header.Files[stored.File], stored.Line) { ByLine = header.ByLine }.Place;
     }
 
-    /// <summary>Part of a document, as a document.</summary>
+    /// <summary>Part of an example to imitate, as a document.</summary>
     public Document Read(Slice slice)
     {
         var (document, start) = Part(slice.Document);
         var (store, index) = Locate(document);
+        if (_stores[store][index].Answers > 0) throw new InvalidOperationException("judged answers are several sequences");
         var (ids, trained) = (new int[slice.Length], new bool[slice.Length]);
         _stores[store].Read(index, start + slice.Start, ids, trained);
-        return new Document(ids, trained, SplitMix64.Hash(_stores[store][index].Content, (ulong)slice.Document, (ulong)slice.Start), store);
+        return new Document(ids, trained, Key(store, index, slice), store);
     }
+
+    /// <summary>A prompt with its judged answers.</summary>
+    public Tokens Judged(int document)
+    {
+        var (store, index) = Locate(document);
+        return _stores[store].Judged(index);
+    }
+
+    /// <summary>The sequences of a row's slice: part of an example to imitate, or a prompt with each of its judged answers.</summary>
+    public IEnumerable<Document> Sequences(Slice slice)
+    {
+        if (Judgement == Judgement.None) return [Read(slice)];
+        var (store, index) = Locate(slice.Document);
+        return JudgedDocuments.Of(_stores[store].Judged(index), Key(store, index, slice), store);
+    }
+
+    /// <summary>The sequences of a whole document.</summary>
+    public IEnumerable<Document> Sequences(int document) => Sequences(new Slice(document, 0, Length(document)));
+
+    private ulong Key(int store, int index, Slice slice) => SplitMix64.Hash(_stores[store][index].Content, (ulong)slice.Document, (ulong)slice.Start);
 
     /// <summary>The rows of an epoch of training, from 0.</summary>
     public EpochPlan Plan(int epoch)
@@ -145,7 +182,7 @@ public sealed class Corpus : IDisposable
 
     private PlanSettings Settings => new()
     {
-        MaxLength = MaxLength,
+        MaxLength = RowLength,
         Packing = _config.Packing,
         RowsPerStep = _settings.RowsPerStep,
         GroupByLength = _config.GroupByLength,
@@ -158,12 +195,29 @@ public sealed class Corpus : IDisposable
         return Mixture.PerDocument(weight, Training[source].Average(d => (double)Length(d)));
     }
 
-    private void Add(SourceConfig config, ILogger log, CancellationToken cancel)
+    /// <summary>Looks at all sources before any of them is read.</summary>
+    private void AddAll(IReadOnlyList<SourceConfig> configs, ILogger log, CancellationToken cancel)
     {
-        using var source = Source.Open(config, new RowSettings { TrainedRoles = _config.RolesToTrain, TrainOnPrompt = _config.TrainOnPrompt });
+        var settings = new RowSettings { TrainedRoles = _config.RolesToTrain, TrainOnPrompt = _config.TrainOnPrompt };
+        List<Source> sources = [];
+        try
+        {
+            foreach (var config in configs) sources.Add(Source.Open(config, settings));
+            Judgement = Judgements.Of(sources, _settings.Takes, _config.Packing);
+            foreach (var (source, config) in sources.Zip(configs)) Add(source, config, log, cancel);
+        }
+        finally
+        {
+            foreach (var source in sources) source.Dispose();
+        }
+    }
+
+    private void Add(Source source, SourceConfig config, ILogger log, CancellationToken cancel)
+    {
         var store = Tokens(source, log, cancel);
         _stores.Add(store);
         _starts.Add(checked(_starts[^1] + store.Count));
+        if (source.Format.Judgement != Judgement.None) _sequences = Math.Max(_sequences, store.MostAnswers());
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
         log.Information("{Source}: {Rows} of the format {Format}, {How}", source.Label, Rows(report.Rows), report.Format, found);
@@ -263,6 +317,8 @@ public sealed class Corpus : IDisposable
         string[] withoutEnd = ["prompt_completion", .. RunningText];
         if (_settings.Codec.Eos is null && _stores.Exists(s => withoutEnd.Contains(s.Header.Report.Format)))
             log.Warning("The tokenizer names no end of text (eos_token), so texts and completions are trained on without one: the model will not learn to stop");
+        if (Judgement != Judgement.None && (_config.TrainOnPrompt || _config.MaskHistory || _config.RolesToTrain is not ["assistant"]))
+            log.Warning("train_on_prompt, mask_history and roles_to_train do nothing here: of judged answers all counts, and of their prompts nothing");
         if (Report.Overlap > 0)
             log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);

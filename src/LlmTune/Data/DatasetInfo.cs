@@ -43,7 +43,8 @@ internal static class DatasetInfo
         var formatting = Text(entry, "formatting") ?? "alpaca";
         var name = Text(entry, "file_name") ?? throw new RequestException(
             $"{place}: has no file_name{(Text(entry, "hf_hub_url") is { } hub ? $", but hf_hub_url {hub}; download it and name its folder with path" : "")}");
-        Refuse(entry, place);
+        RefuseMedia(entry, place);
+        var judged = JudgedFormat(entry);
         var parts = formatting switch
         {
             "alpaca" => AlpacaParts,
@@ -51,8 +52,8 @@ internal static class DatasetInfo
             "openai" => OpenAiParts,
             _ => throw new RequestException($"{place}: formatting '{formatting}' is not read here; expected alpaca, sharegpt or openai"),
         };
-        var columns = Columns(entry, parts, place);
-        var format = formatting == "openai" ? "messages" : formatting;
+        var columns = Columns(entry, judged is null ? parts : JudgedParts(parts, judged), place);
+        var format = judged ?? (formatting == "openai" ? "messages" : formatting);
         if (formatting == "alpaca" && columns.Count == 1 && columns.TryGetValue("instruction", out var text))
             (format, columns) = ("text", new Dictionary<string, string> { ["text"] = text });   // a corpus of texts has a prompt and nothing else
         var (keys, roles) = Tags(entry);
@@ -87,10 +88,28 @@ internal static class DatasetInfo
         throw new RequestException($"{file} has no entry '{name}'{Suggest.Hint(Suggest.Nearest(name, names))}");
     }
 
-    private static void Refuse(JsonElement entry, string place)
+    /// <summary>
+    /// The format of judged answers: <c>ranking: true</c> is said of a chosen and a rejected one (of a list of them in older files), a column
+    /// for kto_tag names labels. Null where the answers are not judged.
+    /// </summary>
+    private static string? JudgedFormat(JsonElement entry)
     {
+        bool HasColumn(string name) => entry.TryGetProperty("columns", out var columns) && columns.TryGetProperty(name, out _);
         if (entry.TryGetProperty("ranking", out var ranking) && ranking.ValueKind == JsonValueKind.True)
-            throw new RequestException($"{place}: holds rankings of answers, which are no examples to imitate");
+            return HasColumn("response") && !HasColumn("chosen") ? Ranking.Format.Name : Preference.Format.Name;
+        return HasColumn("kto_tag") ? Kto.Format.Name : null;
+    }
+
+    private static Dictionary<string, string> JudgedParts(Dictionary<string, string> parts, string format)
+    {
+        var judged = new Dictionary<string, string>(parts) { ["chosen"] = "chosen", ["rejected"] = "rejected", ["kto_tag"] = "label" };
+        if (judged.ContainsKey("messages")) judged["messages"] = "conversations";
+        if (judged.ContainsKey("response")) judged["response"] = format == Ranking.Format.Name ? "completions" : "completion";
+        return judged;
+    }
+
+    private static void RefuseMedia(JsonElement entry, string place)
+    {
         if (!entry.TryGetProperty("columns", out var columns)) return;
         foreach (var column in columns.EnumerateObject())
         {

@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using LlmTune.Tokenization;
 
 namespace LlmTune.Data;
@@ -23,6 +24,31 @@ public abstract record Example
     /// <param name="Completion">(T) whether a token belongs to the completion; null where the row does not say.</param>
     public sealed record Tokens(int[] Ids, bool[]? Trained = null, bool[]? Completion = null) : Example;
 
+    /// <summary>Answers to one prompt, and which of them are better.</summary>
+    /// <param name="Desirable">Of a single answer whether it is a good one; null where several stand from the best to the worst.</param>
+    public abstract record Judged(bool? Desirable) : Example
+    {
+        /// <summary>Each answer alone: the best as desirable, the others not.</summary>
+        public abstract IEnumerable<Judged> Unpaired();
+
+        private protected bool? VerdictAlone(int rank) => Desirable ?? rank == 0;
+    }
+
+    /// <summary>Strings that are not templated; EOS follows each answer.</summary>
+    public sealed record JudgedTexts(string Prompt, IReadOnlyList<string> Answers, bool? Desirable = null) : Judged(Desirable)
+    {
+        public override IEnumerable<Judged> Unpaired() => Answers.Select((answer, rank) => new JudgedTexts(Prompt, [answer], VerdictAlone(rank)));
+    }
+
+    /// <summary>Turns that go through the chat template: those of the prompt, and those of each answer.</summary>
+    public sealed record JudgedChats(
+        IReadOnlyList<Message> Prompt, IReadOnlyList<IReadOnlyList<Message>> Answers, JsonArray? Tools = null, bool? Desirable = null)
+        : Judged(Desirable)
+    {
+        public override IEnumerable<Judged> Unpaired() =>
+            Answers.Select((answer, rank) => new JudgedChats(Prompt, [answer], Tools, VerdictAlone(rank)));
+    }
+
     /// <summary>Identity of the content: equal for rows that say the same, in whatever order or format of columns they stand.</summary>
     public ulong ContentHash()
     {
@@ -33,17 +59,35 @@ public abstract record Example
             hash.Append(MemoryMarshal.AsBytes(text.AsSpan()));
             hash.Append("\u001f"u8);
         }
+        void AddTurns(IEnumerable<Message> turns)
+        {
+            foreach (var turn in turns)
+            {
+                Add(turn.Role);
+                Add(turn.Content);
+                Add(turn.Fields?.ToJsonString());
+                Add(turn.Train?.ToString());
+            }
+        }
         switch (this)
         {
             case Chat chat:
-                foreach (var message in chat.Conversation.Messages)
-                {
-                    Add(message.Role);
-                    Add(message.Content);
-                    Add(message.Fields?.ToJsonString());
-                    Add(message.Train?.ToString());
-                }
+                AddTurns(chat.Conversation.Messages);
                 Add(chat.Conversation.Tools?.ToJsonString());
+                break;
+            case JudgedTexts judged:
+                Add(judged.Desirable?.ToString());
+                Add(judged.Prompt);
+                foreach (var answer in judged.Answers) Add(answer);
+                break;
+            case JudgedChats judged:
+                Add(judged.Desirable?.ToString());
+                foreach (var turns in (IEnumerable<IReadOnlyList<Message>>)[judged.Prompt, .. judged.Answers])
+                {
+                    AddTurns(turns);
+                    hash.Append("\u001e"u8);
+                }
+                Add(judged.Tools?.ToJsonString());
                 break;
             case PromptCompletion pair:
                 Add(pair.Prompt);

@@ -10,7 +10,8 @@ public static class LengthLimit
     /// </summary>
     public static Tokens Cut(Tokens tokens, int limit, int? bos)
     {
-        if (tokens.Ids.Length <= limit) return tokens;
+        if (tokens.Longest <= limit) return tokens;
+        if (tokens.Answers.Count > 0) return Judged(tokens, limit, bos);
         if (tokens.IsText || !tokens.AnyTrained) return Start(tokens, limit);
         var from = 1 + tokens.Trained.AsSpan(1).IndexOf(true);
         var end = EndOfLastWhole(tokens.Trained, limit);
@@ -34,14 +35,44 @@ public static class LengthLimit
     {
         var run = tokens.Trained.AsSpan(from).IndexOf(false);
         var answer = run < 0 ? tokens.Ids.Length - from : run;
-        var room = answer * 2 < limit ? limit : from * 2 < limit ? limit - from : (int)((long)limit * answer / (from + answer));
-        var kept = Math.Clamp(room, 1, Math.Min(answer, limit - 1));
-        var prompt = Math.Min(limit - kept, from);
+        var (prompt, kept) = Division(from, answer, limit);
         int[] ids = [.. tokens.Ids.AsSpan(from - prompt, prompt), .. tokens.Ids.AsSpan(from, kept)];
         if (tokens.Ids[0] == bos) ids[0] = tokens.Ids[0];
         ids[^1] = tokens.Ids[from + answer - 1];
         var trained = new bool[ids.Length];
         trained.AsSpan(prompt).Fill(true);
         return tokens with { Ids = ids, Trained = trained };
+    }
+
+    /// <summary>
+    /// Of judged answers the room is divided between the prompt and the longest, so that the prompt is cut alike for all;
+    /// an answer that is too long for what the prompt leaves keeps its beginning and its end.
+    /// </summary>
+    private static Tokens Judged(Tokens tokens, int limit, int? bos)
+    {
+        var prompt = Division(tokens.Prompt, tokens.Answers.Max(), limit).Prompt;
+        var room = limit - prompt;
+        List<int> ids = [.. tokens.Ids.AsSpan(tokens.Prompt - prompt, prompt)];
+        if (prompt > 0 && tokens.Ids[0] == bos) ids[0] = tokens.Ids[0];
+        var from = tokens.Prompt;
+        foreach (var length in tokens.Answers)
+        {
+            var answer = tokens.Ids.AsSpan(from, length);
+            var ending = length > room ? Math.Min(tokens.Ending, room) : 0;
+            ids.AddRange(answer[..(Math.Min(length, room) - ending)]);
+            ids.AddRange(answer[(length - ending)..]);
+            from += length;
+        }
+        var trained = new bool[ids.Count];
+        trained.AsSpan(prompt).Fill(true);
+        return tokens with { Ids = [.. ids], Trained = trained, Answers = [.. tokens.Answers.Select(length => Math.Min(length, room))] };
+    }
+
+    /// <summary>How many tokens a prompt and its answer keep.</summary>
+    private static (int Prompt, int Answer) Division(int prompt, int answer, int limit)
+    {
+        var room = answer * 2 < limit ? limit : prompt * 2 < limit ? limit - prompt : (int)((long)limit * answer / (prompt + answer));
+        var kept = Math.Clamp(room, 1, Math.Min(answer, limit - 1));
+        return (Math.Min(limit - kept, prompt), kept);
     }
 }

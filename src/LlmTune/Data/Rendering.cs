@@ -22,7 +22,31 @@ public sealed record MaskSettings
 /// <param name="IsText">Whether it is a running text, which may be cut anywhere.</param>
 public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
 {
-    public bool AnyTrained => Trained.AsSpan(Math.Min(1, Trained.Length)).Contains(true);
+    /// <summary>Lengths of the answers that follow one shared prompt, each meant right behind it; empty where the ids are one sequence.</summary>
+    public IReadOnlyList<int> Answers { get; init; } = [];
+
+    /// <summary>Of a single judged answer whether it is a good one.</summary>
+    public bool? Desirable { get; init; }
+
+    /// <summary>So many tokens at the end of an answer say that it is over: kept where answers are cut.</summary>
+    public int Ending { get; init; } = 1;
+
+    /// <summary>Tokens of the prompt that answers share.</summary>
+    public int Prompt => Answers.Count == 0 ? 0 : Ids.Length - Answers.Sum();
+
+    /// <summary>Tokens in a batch, where the prompt stands before each of its answers.</summary>
+    public int Length => Answers.Count == 0 ? Ids.Length : Ids.Length + ((Answers.Count - 1) * Prompt);
+
+    /// <summary>Tokens of the longest sequence.</summary>
+    public int Longest => Answers.Count == 0 ? Ids.Length : Prompt + Answers.Max();
+
+    /// <summary>How many tokens are trained on; a sequence's first token never is.</summary>
+    public int TrainedCount =>
+        Answers.Count == 0 ? Trained.AsSpan(Math.Min(1, Trained.Length)).Count(true) : Answers.Sum() - (Prompt == 0 ? Answers.Count : 0);
+
+    /// <summary>Whether there is something to learn: a trained token, in each of the answers if there are several.</summary>
+    public bool AnyTrained =>
+        Answers.Count == 0 ? Trained.AsSpan(Math.Min(1, Trained.Length)).Contains(true) : Answers.Min() > (Prompt == 0 ? 1 : 0);
 }
 
 /// <summary>
@@ -40,6 +64,7 @@ public static class Rendering
             Example.PromptCompletion pair => Pair(pair, codec, masks),
             Example.Text text => Text(text.Value, codec),
             Example.Tokens ids => Given(ids, masks),
+            Example.Judged judged => JudgedRendering.Render(judged, codec),
             _ => throw new InvalidOperationException(example.GetType().Name),
         };
         foreach (var id in tokens.Ids)
@@ -51,15 +76,13 @@ public static class Rendering
 
     private static Tokens Chat(Conversation conversation, Codec codec, MaskSettings masks)
     {
-        if (codec.Render is null)
-        {
-            throw new RequestException(
-                "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, "
-                + "which need none");
-        }
-        var rendered = codec.Render(conversation);
+        var rendered = (codec.Render ?? throw NoTemplate())(conversation);
         return new Tokens(rendered.Ids, Mask(conversation, rendered.Ids.Length, rendered.Turns, masks));
     }
+
+    internal static RequestException NoTemplate() => new(
+        "the data holds conversations and the model has no chat template; set model.chat_template, or map the columns to prompt and completion, "
+        + "which need none");
 
     /// <summary>
     /// (T) what of a rendered conversation is trained on. A turn's own word counts most (weight 0), then roles_to_train and
@@ -90,7 +113,7 @@ public static class Rendering
         var whole = WithEnd(codec.Encode(pair.Prompt + pair.Completion), codec);
         var trained = new bool[whole.Length];
         if (pair.Completion.Length > 0)
-            trained.AsSpan(masks.TrainOnPrompt ? 0 : Boundary(codec.Encode(pair.Prompt), whole)).Fill(true);
+            trained.AsSpan(masks.TrainOnPrompt ? 0 : Boundary(WithoutSecondBos(codec.Encode(pair.Prompt), codec), whole)).Fill(true);
         return new Tokens(whole, trained);
     }
 
@@ -113,10 +136,14 @@ public static class Rendering
     /// <summary>Length of the common beginning of a prompt's ids and the whole's: where the completion begins.</summary>
     public static int Boundary(ReadOnlySpan<int> prompt, ReadOnlySpan<int> whole) => prompt.CommonPrefixLength(whole);
 
-    /// <summary>With EOS at the end unless it is there, and without a second BOS where the text has brought its own.</summary>
-    private static int[] WithEnd(int[] ids, Codec codec)
+    /// <summary>With EOS at the end unless it is there, and without a second BOS.</summary>
+    internal static int[] WithEnd(int[] ids, Codec codec)
     {
-        if (codec.Bos is { } bos && ids.Length > 1 && ids[0] == bos && ids[1] == bos) ids = ids[1..];
+        ids = WithoutSecondBos(ids, codec);
         return codec.Eos is not { } eos || ids is [.., var last] && last == eos ? ids : [.. ids, eos];
     }
+
+    /// <summary>A text may bring the BOS that the tokenizer puts before it too.</summary>
+    internal static int[] WithoutSecondBos(int[] ids, Codec codec) =>
+        codec.Bos is { } bos && ids.Length > 1 && ids[0] == bos && ids[1] == bos ? ids[1..] : ids;
 }

@@ -18,7 +18,7 @@ public static class RowBatches
             if (plan.Joined)
                 documents.Add(Joined(corpus, plan.Row(row)));
             else
-                foreach (var slice in plan.Row(row)) documents.Add(corpus.Read(slice));
+                foreach (var slice in plan.Row(row)) documents.AddRange(corpus.Sequences(slice));
         }
         return TokenBatch.Of(documents);
     }
@@ -30,20 +30,23 @@ public static class RowBatches
             yield return Of(corpus, plan, first, Math.Min(first + rows, plan.Rows));
     }
 
-    /// <summary>Tokens of rows that are trained on, and all; and what they take of each source.</summary>
-    internal static (int Supervised, int Tokens, SourceShare[] Shares) Count(Corpus corpus, EpochPlan plan, int first, int end)
+    /// <summary>Tokens of rows that are trained on, and all; judged answers, and pairs of a better and a worse one.</summary>
+    internal static (int Supervised, int Tokens, int Answers, int Pairs) Count(Corpus corpus, EpochPlan plan, int first, int end)
     {
-        var (supervised, tokens) = (0, 0);
+        var (supervised, tokens, answers, pairs) = (0, 0, 0, 0);
         for (var row = first; row < end; row++)
         {
             foreach (var slice in plan.Row(row))
             {
                 tokens += slice.Length;
                 if (!plan.Joined) supervised += corpus.TrainedCount(slice.Document);
+                var several = corpus.AnswerCount(slice.Document);
+                answers += several;
+                pairs += several * (several - 1) / 2;
             }
             if (plan.Joined) supervised += Joined(corpus, plan.Row(row)).TrainedCount;
         }
-        return (supervised, tokens, Shares(corpus, plan, first, end));
+        return (supervised, tokens, answers, pairs);
     }
 
     /// <summary>What rows take of each source.</summary>

@@ -61,6 +61,9 @@ internal sealed record Source : IDisposable
         };
     }
 
+    /// <summary>The first good row; null if there is none among those that are looked at.</summary>
+    public Fields? First() => Peeked.Peek(1).Find(row => row.Problem is null) is { } row ? new Fields(row.Value, Format, Settings) : null;
+
     /// <summary>The rows, once.</summary>
     public IEnumerable<Row> Rows() => Limit is { } limit ? Peeked.All().Take(limit) : Peeked.All();
 

@@ -39,7 +39,10 @@ internal static class SourceEncoder
         NothingToTrain,
     }
 
-    private readonly record struct Outcome(Fate Fate, Row Row, Tokens? Tokens = null, ulong Content = 0, int Length = 0, string Message = "");
+    /// <param name="Length">Tokens in a batch, before anything was cut.</param>
+    /// <param name="Longest">Those of the longest sequence.</param>
+    private readonly record struct Outcome(
+        Fate Fate, Row Row, Tokens? Tokens = null, ulong Content = 0, int Length = 0, int Longest = 0, string Message = "");
 
     /// <summary>Encodes a source into a token file.</summary>
     /// <exception cref="RequestException">Rows do not fit and <c>on_error</c> is fail, or none is left.</exception>
@@ -64,7 +67,7 @@ internal static class SourceEncoder
 
     private static SourceReport Count(SourceReport report, Outcome outcome, EncodeSettings settings, List<string> fatal)
     {
-        report = report with { Rows = report.Rows + 1, Longest = Math.Max(report.Longest, outcome.Length) };
+        report = report with { Rows = report.Rows + 1, Longest = Math.Max(report.Longest, outcome.Longest) };
         var shown = $"{outcome.Row.Place}: {outcome.Message}";
         switch (outcome.Fate)
         {
@@ -78,12 +81,12 @@ internal static class SourceEncoder
                 return report with { NothingToTrain = report.NothingToTrain.With(shown) };
             default:
                 var tokens = outcome.Tokens!;
-                var lost = outcome.Length - tokens.Ids.Length;
+                var lost = outcome.Length - tokens.Length;
                 return report with
                 {
                     Documents = report.Documents + 1,
-                    Tokens = report.Tokens + tokens.Ids.Length,
-                    Trained = report.Trained + tokens.Trained.AsSpan(1).Count(true),
+                    Tokens = report.Tokens + tokens.Length,
+                    Trained = report.Trained + tokens.TrainedCount,
                     Truncated = lost > 0 ? report.Truncated.With(FormattableString.Invariant($"{outcome.Row.Place}: lost {lost:N0} of {outcome.Length:N0} tokens")) : report.Truncated,
                     TokensLost = report.TokensLost + lost,
                 };
@@ -146,18 +149,25 @@ internal static class SourceEncoder
 
     private static Outcome Limit(Row row, Tokens tokens, ulong content, EncodeSettings settings)
     {
-        var length = tokens.Ids.Length;
-        if (!tokens.AnyTrained) return new Outcome(Fate.NothingToTrain, row, Length: length, Message: "has no token to train on");
-        if (length <= settings.MaxLength || settings.MaxLength is not { } limit) return new Outcome(Fate.Kept, row, tokens, content, length);
+        var whole = new Outcome(Fate.Kept, row, tokens, content, tokens.Length, tokens.Longest);
+        if (Nothing(tokens) is { } nothing) return whole with { Fate = Fate.NothingToTrain, Message = nothing };
+        if (tokens.Longest <= settings.MaxLength || settings.MaxLength is not { } limit) return whole;
         if (settings.Truncation != TruncationMode.Truncate)
         {
             var cure = tokens.IsText ? "data.packing: wrapped, which loses nothing of long texts" : "data.truncation: truncate";
-            var message = FormattableString.Invariant($"has {length:N0} tokens, a row holds {limit:N0}; raise data.max_length or set {cure}");
-            return new Outcome(Fate.TooLong, row, Length: length, Message: message);
+            var room = tokens.Answers.Count > 1 ? " with its longest answer, there is room for" : ", a row holds";
+            var message = FormattableString.Invariant($"has {tokens.Longest:N0} tokens{room} {limit:N0}; raise data.max_length or set {cure}");
+            return whole with { Fate = Fate.TooLong, Message = message };
         }
         var cut = LengthLimit.Cut(tokens, limit, settings.Codec.Bos);
-        return cut.AnyTrained
-            ? new Outcome(Fate.Kept, row, cut, content, length)
-            : new Outcome(Fate.NothingToTrain, row, Length: length, Message: FormattableString.Invariant($"has no token to train on within {limit:N0} tokens"));
+        return Nothing(cut) is { } none
+            ? whole with { Fate = Fate.NothingToTrain, Message = FormattableString.Invariant($"{none} within {limit:N0} tokens") }
+            : whole with { Tokens = cut };
     }
+
+    /// <summary>Why nothing can be learnt from tokens; null where something can.</summary>
+    private static string? Nothing(Tokens tokens) =>
+        !tokens.AnyTrained ? tokens.Answers.Count > 1 ? "has an answer with no token to train on" : "has no token to train on"
+        : JudgedRendering.HasEqualAnswers(tokens) ? "has two answers that are the same"
+        : null;
 }

@@ -30,17 +30,47 @@ public sealed record TokenBatch
     /// <summary>(S) source of each token that is trained on; needed only where the loss of each source is asked for.</summary>
     public int[] TargetSources { get; init; } = [];
 
+    /// <summary>
+    /// (N) what each document is among the answers to its prompt, which stand together, the best first; empty of examples to imitate.
+    /// </summary>
+    public IReadOnlyList<JudgedAnswer> Answers { get; init; } = [];
+
     public int Tokens => Ids.Length;
 
     public int Documents => Keys.Length;
 
     public int Supervised => Targets.Length;
 
+    /// <summary>
+    /// (N + 1) where the supervised positions of each document begin among all, and S: a sum over a document runs from one to the next.
+    /// </summary>
+    public int[] SupervisedBounds()
+    {
+        var bounds = new int[Documents + 1];
+        for (var (d, s) = (0, 0); d < Documents; bounds[++d] = s)
+        {
+            while (s < Supervised && Predicting[s] < Bounds[d + 1]) s++;
+        }
+        return bounds;
+    }
+
+    /// <summary>
+    /// Every two documents that answer the same prompt, the better one first: one pair of chosen and rejected, n (n − 1) / 2 of n ranked answers.
+    /// </summary>
+    public IEnumerable<(int Better, int Worse)> Pairs()
+    {
+        for (var worse = 1; worse < Answers.Count; worse++)
+        {
+            for (var better = worse - Answers[worse].Rank; better < worse; better++) yield return (better, worse);
+        }
+    }
+
     /// <summary>Lays documents end to end; empty ones are left out.</summary>
     public static TokenBatch Of(IEnumerable<Document> documents)
     {
         List<int> ids = [], positions = [], bounds = [0], predicting = [], targets = [], sources = [], targetSources = [];
         List<ulong> keys = [];
+        List<JudgedAnswer> answers = [];
         foreach (var document in documents)
         {
             if (document.Length == 0) continue;
@@ -57,6 +87,7 @@ public sealed record TokenBatch
             bounds.Add(ids.Count);
             keys.Add(document.Key);
             sources.Add(document.Source);
+            if (document.Answer is { } answer) answers.Add(answer);
         }
         return new TokenBatch
         {
@@ -68,6 +99,7 @@ public sealed record TokenBatch
             Keys = [.. keys],
             Sources = [.. sources],
             TargetSources = [.. targetSources],
+            Answers = answers,
         };
     }
 }

@@ -8,11 +8,23 @@ namespace LlmTune.Data;
 /// <summary>What is known of a stored document without reading its tokens.</summary>
 /// <param name="Offset">Its first token in the file.</param>
 /// <param name="Content">Identity of its content, before it was rendered.</param>
+/// <param name="Length">Its tokens in a batch.</param>
 /// <param name="Trained">How many of its tokens are trained on.</param>
 /// <param name="File">Number of its file in the source.</param>
 /// <param name="Line">Line (or row) on which it begins.</param>
+/// <param name="Prompt">Of judged answers how many tokens their prompt has; it is stored once, and stands in a batch before each of them.</param>
+/// <param name="Answers">How many judged answers; 0 of an example to imitate.</param>
 [StructLayout(LayoutKind.Sequential)]
-public readonly record struct StoredDocument(long Offset, ulong Content, long Line, int Length, int Trained, int File, int Reserved = 0);
+public readonly record struct StoredDocument(
+    long Offset, ulong Content, long Line, int Length, int Trained, int File, int Prompt = 0, int Answers = 0, Verdict Verdict = Verdict.None);
+
+/// <summary>What is said of an answer that is judged alone.</summary>
+public enum Verdict
+{
+    None,
+    Undesirable,
+    Desirable,
+}
 
 /// <summary>What a token file says beside its tokens.</summary>
 /// <param name="Key">What the tokens were made of; another key is another file.</param>
@@ -47,8 +59,8 @@ internal sealed record StoreHeader(string Key, SourceReport Report, IReadOnlyLis
 
 /// <summary>
 /// The tokenized documents of one source in a memory-mapped file, so that memory stays flat however many there are. A token is four
-/// bytes: its id, or the complement of it (−1 − id) where it is not trained on. After the tokens come the documents' table, the header
-/// as JSON and a footer with sizes and a checksum of all.
+/// bytes: its id, or the complement of it (−1 − id) where it is not trained on. Before a prompt with judged answers stand the lengths
+/// of these. After the tokens come the documents' table, the header as JSON and a footer with sizes and a checksum of all.
 /// </summary>
 internal sealed unsafe class TokenStore : IDisposable
 {
@@ -90,6 +102,22 @@ internal sealed unsafe class TokenStore : IDisposable
 
     /// <summary>The same tokens, said to come from a source's files as they are called now.</summary>
     public TokenStore OfFiles(string label, IReadOnlyList<string> files) => new(_map, _view, _documents, Header.OfFiles(label, files));
+
+    /// <summary>A prompt with its judged answers.</summary>
+    /// <exception cref="ObjectDisposedException">The store is closed.</exception>
+    public Tokens Judged(int index)
+    {
+        var stored = _documents[index];
+        var count = stored.Length - ((stored.Answers - 1) * stored.Prompt);
+        var (ids, trained, lengths) = (new int[count], new bool[count], new int[stored.Answers]);
+        Read(index, -stored.Answers, lengths, new bool[stored.Answers]);
+        Read(index, 0, ids, trained);
+        bool? desirable = stored.Verdict == Verdict.None ? null : stored.Verdict == Verdict.Desirable;
+        return new Tokens(ids, trained) { Answers = lengths, Desirable = desirable };
+    }
+
+    /// <summary>Answers of the prompt that has most of them.</summary>
+    public int MostAnswers() => _documents.Select(document => document.Answers).DefaultIfEmpty().Max();
 
     /// <summary>Opens a token file; null where it is not there, is damaged, or was made of something else.</summary>
     public static TokenStore? Open(string path, string key)

@@ -30,18 +30,16 @@ internal sealed class TokenWriter : IDisposable
 
     public void Add(Tokens tokens, ulong content, int file, long line)
     {
-        var count = tokens.Ids.Length;
-        var buffer = ArrayPool<int>.Shared.Rent(count);
-        var trained = 0;
-        for (var t = 0; t < count; t++)
-        {
-            buffer[t] = tokens.Trained[t] ? tokens.Ids[t] : ~tokens.Ids[t];
-            if (t > 0 && tokens.Trained[t]) trained++;
-        }
-        Write(MemoryMarshal.AsBytes(buffer.AsSpan(0, count)));
+        var (count, answers) = (tokens.Ids.Length, tokens.Answers.Count);
+        var buffer = ArrayPool<int>.Shared.Rent(answers + count);
+        for (var a = 0; a < answers; a++) buffer[a] = tokens.Answers[a];
+        for (var t = 0; t < count; t++) buffer[answers + t] = tokens.Trained[t] ? tokens.Ids[t] : ~tokens.Ids[t];
+        Write(MemoryMarshal.AsBytes(buffer.AsSpan(0, answers + count)));
         ArrayPool<int>.Shared.Return(buffer);
-        _documents.Add(new StoredDocument(_tokens, content, line, count, trained, file));
-        _tokens += count;
+        var verdict = tokens.Desirable switch { null => Verdict.None, true => Verdict.Desirable, false => Verdict.Undesirable };
+        _documents.Add(new StoredDocument(
+            _tokens + answers, content, line, tokens.Length, tokens.TrainedCount, file, tokens.Prompt, answers, verdict));
+        _tokens += answers + count;
     }
 
     /// <summary>Writes what follows the tokens and moves the file to its name.</summary>

@@ -11,23 +11,32 @@ namespace LlmTune.Recipes;
 /// <param name="Special">Whether it is a special or added token.</param>
 public sealed record PreviewToken(int Id, string Text, bool Trained, bool Special);
 
+/// <summary>A judged answer.</summary>
+/// <param name="Name">chosen and rejected, good or bad, best to worst.</param>
+/// <param name="IsGood">Whether the model is to be led towards it: of several, whether it is the best.</param>
+public sealed record PreviewAnswer(string Name, bool IsGood, IReadOnlyList<PreviewToken> Tokens);
+
 /// <summary>An example as it will be trained on.</summary>
 /// <param name="Place">File and line.</param>
+/// <param name="Tokens">All of it; of judged answers the prompt that they share.</param>
 /// <param name="Hidden">Tokens behind those that are shown, of a text that is longer than a row.</param>
 public sealed record PreviewExample(string Source, string Place, IReadOnlyList<PreviewToken> Tokens, int Hidden)
 {
+    /// <summary>Judged answers, the best first; none of an example to imitate.</summary>
+    public IReadOnlyList<PreviewAnswer> Answers { get; init; } = [];
+
     public int Trained => Tokens.Count(token => token.Trained);
 
     /// <summary>Neighbours of the same kind as one piece of text.</summary>
     /// <param name="apart">Whether each special token is a piece of its own.</param>
-    public IEnumerable<(string Text, bool Trained, bool Special)> Pieces(bool apart)
+    public static IEnumerable<(string Text, bool Trained, bool Special)> Pieces(IReadOnlyList<PreviewToken> tokens, bool apart)
     {
-        for (var i = 0; i < Tokens.Count;)
+        for (var i = 0; i < tokens.Count;)
         {
-            var (first, start) = (Tokens[i], i);
+            var (first, start) = (tokens[i], i);
             do i++;
-            while (i < Tokens.Count && Tokens[i].Trained == first.Trained && !(apart && (first.Special || Tokens[i].Special)));
-            yield return (string.Concat(Tokens.Skip(start).Take(i - start).Select(token => token.Text)), first.Trained, apart && first.Special);
+            while (i < tokens.Count && tokens[i].Trained == first.Trained && !(apart && (first.Special || tokens[i].Special)));
+            yield return (string.Concat(tokens.Skip(start).Take(i - start).Select(token => token.Text)), first.Trained, apart && first.Special);
         }
     }
 }
@@ -41,6 +50,9 @@ public sealed record LengthBin(int From, int To, int Count);
 public sealed record PreviewResult
 {
     public required DataReport Report { get; init; }
+
+    /// <summary>How the examples are judged.</summary>
+    public required Judgement Judgement { get; init; }
 
     /// <summary>The first examples of each source, in turn.</summary>
     public required IReadOnlyList<PreviewExample> Examples { get; init; }
@@ -90,7 +102,8 @@ public static class Preview
         var prompts = new PromptCount(config.Data);
         var codec = prompts.Watch(Codec.Of(tokenizer, template, folder.Spec.Vocabulary));
         // Without the cache: prompts are counted where rows are rendered.
-        using var corpus = Corpus.Build(config.Data with { Cache = false }, RunData.Settings(config, folder, codec, onProgress), log, cancel);
+        var settings = RunData.Settings(config, folder, codec, onProgress) with { Takes = null };
+        using var corpus = Corpus.Build(config.Data with { Cache = false }, settings, log, cancel);
         RunData.RequireHeldOut(config, corpus);
 
         var training = config.Training;
@@ -102,9 +115,10 @@ public static class Preview
         return new PreviewResult
         {
             Report = corpus.Report,
+            Judgement = corpus.Judgement,
             Examples = [.. First(corpus, examples).Select(document => Example(corpus, document, tokenizer, batches.Plan.Joined))],
             Lengths = Bins([.. corpus.Training.SelectMany(documents => documents).Select(corpus.Length)]),
-            MaxLength = corpus.MaxLength,
+            MaxLength = corpus.RowLength,
             Rows = batches.Plan.Rows,
             Fill = batches.Plan.Fill,
             Padding = Padded(corpus, training.PerDeviceTrainBatchSize, training.DataSeed),
@@ -133,23 +147,51 @@ public static class Preview
     private static PreviewExample Example(Corpus corpus, int document, HfTokenizer tokenizer, bool joined)
     {
         var length = corpus.Length(document);
+        var source = corpus.Labels[corpus.SourceOf(document)];
+        if (corpus.Judgement != Judgement.None) return Judged(corpus, document, source, tokenizer);
         var shown = corpus.Read(new Slice(document, 0, Math.Min(length, corpus.MaxLength)));
+        return new PreviewExample(source, corpus.Place(document), Tokens(shown, tokenizer, joined), length - shown.Length);
+    }
+
+    private static PreviewExample Judged(Corpus corpus, int document, string source, HfTokenizer tokenizer)
+    {
+        var sequences = corpus.Sequences(document).ToList();
+        var prompt = sequences[0].Answer!.Value.Prompt;
+        var tokens = sequences.ConvertAll(sequence => Tokens(sequence, tokenizer, joined: false));
+        return new PreviewExample(source, corpus.Place(document), [.. tokens[0].Take(prompt)], 0)
+        {
+            Answers = [.. sequences.Zip(tokens, (sequence, its) => Answer(sequence.Answer!.Value, sequences.Count, [.. its.Skip(prompt)]))],
+        };
+    }
+
+    private static PreviewAnswer Answer(JudgedAnswer answer, int count, IReadOnlyList<PreviewToken> tokens) => (answer, count) switch
+    {
+        ({ Desirable: { } desirable }, _) => new(desirable ? "good" : "bad", desirable, tokens),
+        ({ Rank: 0 }, 2) => new("chosen", true, tokens),
+        (_, 2) => new("rejected", false, tokens),
+        _ => new($"rank {answer.Rank + 1} of {count}", answer.Rank == 0, tokens),
+    };
+
+    private static List<PreviewToken> Tokens(Document shown, HfTokenizer tokenizer, bool joined)
+    {
         var added = tokenizer.AddedTokens.Select(token => token.Id).ToHashSet();
         var stream = tokenizer.Stream();
-        var tokens = shown.Ids.Select((id, t) =>
-        {
-            var text = stream.Add(id);
-            if (t == shown.Length - 1) text += stream.Finish();
-            return new PreviewToken(id, text, shown.Trained[t] && (t > 0 || joined), added.Contains(id) || tokenizer.IsSpecial(id));
-        });
-        return new PreviewExample(corpus.Labels[shown.Source], corpus.Place(document), [.. tokens], length - shown.Length);
+        return
+        [
+            .. shown.Ids.Select((id, t) =>
+            {
+                var text = stream.Add(id);
+                if (t == shown.Length - 1) text += stream.Finish();
+                return new PreviewToken(id, text, shown.Trained[t] && (t > 0 || joined), added.Contains(id) || tokenizer.IsSpecial(id));
+            }),
+        ];
     }
 
     private static double Padded(Corpus corpus, int rows, long seed)
     {
         var order = Mixture.Draw([.. corpus.Training.Select(documents => new MixtureSource(documents))], MixingMode.Once, shuffle: true, (ulong)seed, epoch: 0);
-        var plan = new PlanSettings { Packing = PackingMode.None, GroupByLength = false, MaxLength = corpus.MaxLength, RowsPerStep = rows };
-        return EpochPlan.Of(order, document => Math.Min(corpus.Length(document), corpus.MaxLength), plan, (ulong)seed, epoch: 0).Padding;
+        var plan = new PlanSettings { Packing = PackingMode.None, GroupByLength = false, MaxLength = corpus.RowLength, RowsPerStep = rows };
+        return EpochPlan.Of(order, document => Math.Min(corpus.Length(document), corpus.RowLength), plan, (ulong)seed, epoch: 0).Padding;
     }
 
     /// <summary>Counts the trained turns of the assistant, and those with another prompt than at inference. Rows are rendered on many threads.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using LlmTune.Data;
 using LlmTune.Tokenization;
 
 namespace LlmTune.Recipes;
@@ -17,9 +18,10 @@ public static class PreviewPage
         .bar { background: #2a7; height: .9rem; min-width: 1px; display: block }
         .lengths td { border: 0; padding: .05rem .5rem } .lengths td:last-child { width: 30rem; text-align: left }
         pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .8rem; border: 1px solid #8884; border-radius: 6px }
-        pre span { color: #777 } pre .t { color: #063; background: #cfe8d5 } pre .s { outline: 1px solid #8888; border-radius: 3px }
+        h4 { margin: .5rem 0 0 }
+        pre span { color: #777 } pre .t { color: #063; background: #cfe8d5 } pre.bad .t { color: #711; background: #f3d3d0 } pre .s { outline: 1px solid #8888; border-radius: 3px }
         .error { color: #b00 } .warning { color: #960 }
-        @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } pre span { color: #999 } pre .t { color: #cfe8d5; background: #164a2c } .error { color: #f77 } .warning { color: #eb5 } }
+        @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } pre span { color: #999 } pre .t { color: #cfe8d5; background: #164a2c } pre.bad .t { color: #f3d3d0; background: #5c1f1b } .error { color: #f77 } .warning { color: #eb5 } }
         """;
 
     /// <param name="title">What is previewed: the run file's name.</param>
@@ -76,7 +78,17 @@ public static class PreviewPage
     private static void Example(StringBuilder page, PreviewExample example)
     {
         page.Append(CultureInfo.InvariantCulture, $"<h3>{Text(example.Place)}</h3>\n<p>{Text(PreviewText.Heading(example))}</p>\n<pre>");
-        foreach (var token in example.Tokens)
+        Tokens(page, example.Tokens);
+        foreach (var answer in example.Answers)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"<h4>{Text(answer.Name)}</h4>\n<pre{(answer.IsGood ? "" : " class=\"bad\"")}>");
+            Tokens(page, answer.Tokens);
+        }
+    }
+
+    private static void Tokens(StringBuilder page, IReadOnlyList<PreviewToken> tokens)
+    {
+        foreach (var token in tokens)
         {
             var kind = (token.Trained ? "t" : "") + (token.Special ? " s" : "");
             page.Append(CultureInfo.InvariantCulture, $"<span{(kind.Length > 0 ? $" class=\"{kind.Trim()}\"" : "")} title=\"{token.Id}\">{Text(token.Text)}</span>");
@@ -96,10 +108,17 @@ public static class PreviewText
         yield return Say($"{Counted(documents, "document")} in {Counted(preview.Rows, "row")} of up to {preview.MaxLength:N0} tokens, {100 * preview.Fill:F1} % filled");
         yield return Say($"Without packing {100 * preview.Padding:F1} % of what is computed would be padding, in batches of rows padded to the longest; here none is");
         yield return Say($"{Counted(preview.StepsPerEpoch, "step")} an epoch, of {Counted(preview.RowsPerStep, "row")} each; {preview.Steps:N0} in the run");
+        if (preview.Judgement != Judgement.None)
+            yield return "These answers are judged, and training on judgements is not built: llmtune train says how to train on the good ones alone";
     }
 
     public static string Heading(PreviewExample example)
     {
+        if (example.Answers.Count > 0)
+        {
+            var answers = example.Answers.Select(answer => Say($"{answer.Name} {answer.Tokens.Count:N0}"));
+            return Say($"{example.Source}: a prompt of {example.Tokens.Count:N0} tokens; {string.Join(", ", answers)}");
+        }
         var hidden = example.Hidden > 0 ? Say($", {example.Hidden:N0} more are not shown") : "";
         return Say($"{example.Source}: {example.Tokens.Count:N0} tokens, {example.Trained:N0} trained on{hidden}");
     }

@@ -51,12 +51,12 @@ internal static class RunData
     /// <param name="embeddings">Null where the weights are not there.</param>
     public static IReadOnlyList<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, ModelFolder folder, AuditEmbeddings? embeddings)
     {
-        var rows = corpus.Training.SelectMany((documents, source) => documents.Take(AuditedRows).Select(document =>
+        var rows = corpus.Training.SelectMany(documents => documents.Take(AuditedRows)).SelectMany(corpus.Sequences).Select(sequence =>
         {
-            var (ids, trained) = (corpus[document].Ids, corpus[document].Trained);
-            var isText = TextFormats.Contains(corpus.Report.Sources[source].Format);
+            var (ids, trained) = (sequence.Ids, sequence.Trained);
+            var isText = TextFormats.Contains(corpus.Report.Sources[sequence.Source].Format);
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
-        })).ToList();
+        }).ToList();
         var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
         return TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings);
     }

@@ -110,7 +110,7 @@ public sealed class RunPlan : IDisposable
 
     /// <summary>What a step takes.</summary>
     /// <param name="trainable">How many parameters train.</param>
-    public MemoryEstimate Memory(long trainable) => _memory.Estimate(trainable, (long)Shape.RowsPerBatch * Corpus.MaxLength);
+    public MemoryEstimate Memory(long trainable) => _memory.Estimate(trainable, (long)Shape.RowsPerBatch * Corpus.RowLength);
 
     public void Dispose() => Corpus.Dispose();
 }

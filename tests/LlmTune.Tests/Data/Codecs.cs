@@ -16,6 +16,7 @@ internal static class Codecs
     {
         Encode = Ids,
         Render = Chat,
+        Prompt = conversation => [.. Chat(conversation).Ids, Begin, .. Ids("assistant\n")],
         Eos = Eos,
         Identity = "characters",
     };
@@ -34,6 +35,19 @@ internal static class Codecs
         End => "›",
         _ => ((char)id).ToString(),
     }));
+
+    /// <summary>A prompt and its judged answers, apart.</summary>
+    public static string Show(Tokens judged)
+    {
+        List<string> parts = [Show(judged.Ids.Take(judged.Prompt))];
+        var from = judged.Prompt;
+        foreach (var length in judged.Answers)
+        {
+            parts.Add(Show(judged.Ids.Skip(from).Take(length)));
+            from += length;
+        }
+        return string.Join('|', parts);
+    }
 
     /// <summary>What of a document is trained on, the rest as dots.</summary>
     public static string ShowTrained(int[] ids, bool[] trained) => string.Concat(ids.Zip(trained, (id, t) => t ? Show([id]) : "."));

@@ -18,9 +18,19 @@ public sealed class DatasetInfoTests : IDisposable
                 "tags": { "role_tag": "who", "content_tag": "says", "user_tag": "me", "assistant_tag": "it", "system_tag": "rules" }
               },
               "hub": { "hf_hub_url": "someone/something" },
-              "ranked": { "file_name": "orca.jsonl", "ranking": true },
               "pictures": { "file_name": "orca.jsonl", "formatting": "sharegpt", "columns": { "messages": "m", "images": "i" } },
-              "tagged": { "file_name": "orca.jsonl", "formatting": "sharegpt", "columns": { "messages": "m", "kto_tag": "k" } },
+              "tagged": { "file_name": "orca.jsonl", "formatting": "sharegpt", "columns": { "messages": "m", "length": "k" } },
+              "ranked": { "file_name": "ranked.jsonl", "ranking": true, "columns": { "prompt": "ask", "query": "more", "chosen": "good", "rejected": "bad", "system": "sys" } },
+              "list": { "file_name": "ranked.jsonl", "ranking": true, "columns": { "prompt": "ask", "query": "more", "response": "both" } },
+              "turns": {
+                "file_name": "ranked.jsonl", "ranking": true, "formatting": "sharegpt", "columns": { "messages": "turns", "chosen": "yes", "rejected": "no" },
+                "tags": { "role_tag": "who", "content_tag": "says", "user_tag": "me", "assistant_tag": "it" }
+              },
+              "labels": {
+                "file_name": "ranked.jsonl", "formatting": "sharegpt", "columns": { "messages": "whole", "kto_tag": "ok" },
+                "tags": { "role_tag": "who", "content_tag": "says", "user_tag": "me", "assistant_tag": "it" }
+              },
+              "flags": { "file_name": "ranked.jsonl", "columns": { "prompt": "ask", "response": "good", "kto_tag": "ok" } },
               "odd": { "file_name": "orca.jsonl", "formatting": "parallel" }
             }
             """);
@@ -29,11 +39,28 @@ public sealed class DatasetInfoTests : IDisposable
         File.WriteAllLines(_folder["chat.jsonl"], ["""{"turns": [{"who": "rules", "says": "s"}, {"who": "me", "says": "u"}, {"who": "it", "says": "a"}]}"""]);
     }
 
+    [Theory]
+    [InlineData("ranked", "preference", "‹system\ns›\n‹user\nq\nm›\n‹assistant\n|a›\n|b›\n")]
+    [InlineData("list", "ranking", "‹user\nq\nm›\n‹assistant\n|x›\n|y›\n")]
+    [InlineData("turns", "preference", "‹user\nu›\n‹assistant\n|c›\n|d›\n")]
+    [InlineData("labels", "kto", "‹user\nu›\n‹assistant\n|e›\n")]
+    [InlineData("flags", "kto", "‹user\nq›\n‹assistant\n|a›\n")]
+    public void Rankings_and_labels_are_judged_answers(string name, string format, string shown)
+    {
+        File.WriteAllText(_folder["ranked.jsonl"], """
+            {"ask": "q", "more": "m", "good": "a", "bad": "b", "sys": "s", "both": ["x", "y"], "ok": true, "turns": [{"who": "me", "says": "u"}],
+            "yes": {"who": "it", "says": "c"}, "no": {"who": "it", "says": "d"}, "whole": [{"who": "me", "says": "u"}, {"who": "it", "says": "e"}]}
+            """.ReplaceLineEndings(" "));
+        using var corpus = Build(name, takes: null);
+        Assert.Equal((format, 1), (corpus.Report.Sources[0].Format, corpus.Count));
+        Assert.Equal(shown, Codecs.Show(corpus.Judged(0)));
+    }
+
     public void Dispose() => _folder.Dispose();
 
-    private Corpus Build(string name) => Corpus.Build(
+    private Corpus Build(string name, Judgement? takes = Judgement.None) => Corpus.Build(
         new DataConfig { Sources = [new SourceConfig { Name = name, Dir = _folder.Path }] },
-        new CorpusSettings { Codec = Codecs.Characters }, Logger.None, TestContext.Current.CancellationToken);
+        new CorpusSettings { Codec = Codecs.Characters, Takes = takes }, Logger.None, TestContext.Current.CancellationToken);
 
     private string Only(string name)
     {
@@ -52,9 +79,8 @@ public sealed class DatasetInfoTests : IDisposable
 
     [Theory]
     [InlineData("hub", "dataset_info.json, hub: has no file_name, but hf_hub_url someone/something; download it and name its folder with path")]
-    [InlineData("ranked", "dataset_info.json, ranked: holds rankings of answers, which are no examples to imitate")]
     [InlineData("pictures", "dataset_info.json, pictures: its rows hold images; only text is trained on")]
-    [InlineData("tagged", "dataset_info.json, tagged: the column 'kto_tag' is not read here; expected messages, system, tools")]
+    [InlineData("tagged", "dataset_info.json, tagged: the column 'length' is not read here; expected messages, system, tools")]
     [InlineData("odd", "dataset_info.json, odd: formatting 'parallel' is not read here; expected alpaca, sharegpt or openai")]
     [InlineData("chta", "dataset_info.json has no entry 'chta', did you mean 'chat'?")]
     public void What_cannot_be_read_is_refused(string name, string message) =>

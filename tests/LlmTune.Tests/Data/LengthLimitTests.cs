@@ -62,4 +62,46 @@ public class LengthLimitTests
             },
             seed: "0000000000001");
     }
+
+    /// <summary>Judged answers, capitals, behind their prompt; a digit begins each.</summary>
+    private static Tokens Judged(string prompt, params string[] answers) => new(
+        Codecs.Ids(prompt + string.Concat(answers)), [.. (prompt + string.Concat(answers)).Select(c => !char.IsLower(c))])
+    { Answers = [.. answers.Select(a => a.Length)] };
+
+    [Theory]
+    [InlineData("abcd", "1UZ", "2VWZ", 8, "abcd|1UZ|2VWZ")]
+    [InlineData("abcdefghij", "1Z", "2UVZ", 8, "efghij|1Z|2Z")]                 // of 8 the longest answer gets 8·4/14 = 2, the prompt 6
+    [InlineData("ab", "1UZ", "2QRSTUVWXYZ", 8, "ab|1UZ|2QRSTZ")]
+    [InlineData("abcdef", "1QRSTZ", "2QRSTUVZ", 6, "def|1QZ|2QZ")]                // 6·8/14 = 3
+    public void Judged_answers_lose_the_same_of_their_prompt(string prompt, string one, string two, int limit, string cut) =>
+        Assert.Equal(cut, Codecs.Show(LengthLimit.Cut(Judged(prompt, one, two), limit, null)));
+
+    [Fact]
+    public void Cutting_never_changes_the_prompt_of_one_side_alone()
+    {
+        Check.Sample(
+            Gen.Select(Gen.Int[0, 14], Gen.Int[1, 14].Array[1, 4], Gen.Int[2, 20], Gen.Int[1, 3], Gen.Bool),
+            (prompt, lengths, limit, ending, bos) =>
+            {
+                static string Letters(char first, int count) => string.Concat(Enumerable.Range(0, count).Select(i => (char)(first + i)));
+                var text = Letters('a', prompt);
+                var tokens = Judged(text, [.. lengths.Select(length => Letters('A', length))]) with { Ending = ending };
+                var cut = LengthLimit.Cut(tokens, limit, bos ? 'a' : null);
+                var parts = Codecs.Show(cut).Split('|');
+                Assert.InRange(cut.Longest, 1, limit);
+                Assert.Equal(lengths.Length, parts.Length - 1);
+                if (tokens.Longest <= limit) Assert.Same(tokens, cut);
+                Assert.Equal(cut.Prompt, parts[0].Length);
+                if (parts[0].Length > 0) Assert.Equal(bos && prompt > 0 ? "a" + text[^parts[0].Length..][1..] : text[^parts[0].Length..], parts[0]);
+                foreach (var (part, length) in parts.Skip(1).Zip(lengths))
+                {
+                    var whole = Letters('A', length);
+                    Assert.Equal(Math.Min(length, limit - cut.Prompt), part.Length);
+                    var tail = part.Length < length ? Math.Min(ending, part.Length) : 0;
+                    Assert.Equal(whole[..(part.Length - tail)] + whole[(length - tail)..], part);
+                }
+                Assert.Equal(Enumerable.Range(0, cut.Ids.Length).Select(t => t >= cut.Prompt), cut.Trained);
+            },
+            iter: 2000);
+    }
 }

@@ -8,7 +8,7 @@ using LlmTune.Tokenization;
 namespace LlmTune.Tests.Data;
 
 /// <summary>
-/// What TRL's SFTTrainer makes of rows: token ids and labels, truncation, packing. A label is the token's id where it is trained on,
+/// What TRL's trainers make of rows: token ids and labels, truncation, packing. A label is the token's id where it is trained on,
 /// −100 elsewhere.
 /// </summary>
 public class TrlGoldenTests
@@ -33,6 +33,15 @@ public class TrlGoldenTests
                 break;
             case "sft-data-refused":
                 Assert.All(@case.GetProperty("results").EnumerateArray(), result => Refused(result.GetProperty("try").GetString()!));
+                break;
+            case "pref-data":
+                TrlJudgedRows.Prepared(folder, @case);
+                break;
+            case "kto-pairs":
+                TrlJudgedRows.MismatchedPairs(folder, @case);
+                break;
+            case "dpo-losses-truncation":
+                TrlTruncatedPairs.Replay(folder, @case);
                 break;
             case var curve when @case.TryGetProperty("prepared", out _) && @case.TryGetProperty("micro", out _) && curve!.StartsWith("sft-", StringComparison.Ordinal):
                 using (var golden = new GoldenCase(Area, folder)) SftCurves.Replay(golden);

@@ -24,7 +24,10 @@ internal static class Alpaca
 
     private static bool Fits(Fields row) => row.Has("instruction") && row.TryGet("output", out var output) && output.ValueKind == JsonValueKind.String;
 
-    private static Example.Chat Read(Fields row)
+    private static Example.Chat Read(Fields row) => Turns.Chat(row, [.. Prompt(row), new Message("assistant", row.Text("output"))]);
+
+    /// <summary>The turns before the answer.</summary>
+    public static IEnumerable<Message> Prompt(Fields row)
     {
         var instruction = row.Text("instruction");
         var input = row.Settings.Template is null ? row.OptionalText("input") : null;
@@ -35,8 +38,7 @@ internal static class Alpaca
             _ => $"{instruction}\n{input}",
         };
         if (prompt.Length == 0) throw new RowException($"'{row.ColumnOf("instruction")}' and '{row.ColumnOf("input")}' are both empty");
-        var answer = new Message("assistant", row.Text("output"));
-        return Turns.Chat(row, [.. History(row), new Message("user", prompt), answer]);
+        return [.. History(row), new Message("user", prompt)];
     }
 
     private static IEnumerable<Message> History(Fields row)

@@ -13,35 +13,10 @@ public static class Detection
     /// <exception cref="RequestException">None fits: the message names the columns and shows how to map them.</exception>
     public static RowFormat Find(IReadOnlyList<JsonElement> rows, RowSettings settings, string source)
     {
-        RefuseJudgements(rows, settings, source);
         var candidates = RowFormat.All.Where(f => MayHave(f, settings)).ToList();
         return candidates.Find(f => Most(rows, row => f.Fits(new Fields(row, f, settings))))
             ?? candidates.Find(f => Most(rows, row => f.HasRequired(new Fields(row, f, settings))))
             ?? throw new RequestException(Undetected(rows, settings, source));
-    }
-
-    /// <summary>
-    /// Answers with a judgement (a better and a worse one, a good or bad one) are not all to be imitated: whoever wants to do so has to say
-    /// which.
-    /// </summary>
-    private static void RefuseJudgements(IReadOnlyList<JsonElement> rows, RowSettings settings, string source)
-    {
-        if (settings.Columns.Count > 0) return;
-        if (Most(rows, row => row.TryGetProperty("chosen", out _) && row.TryGetProperty("rejected", out _)))
-        {
-            throw new RequestException(
-                $"{source}: its rows hold a chosen and a rejected answer, which are not both to be imitated; to train on the chosen ones map them, as in "
-                + "columns: { prompt: prompt, completion: chosen }");
-        }
-        foreach (var name in (ReadOnlySpan<string>)["label", "kto_tag"])
-        {
-            if (Most(rows, row => row.TryGetProperty(name, out var label) && label.ValueKind is JsonValueKind.True or JsonValueKind.False))
-            {
-                throw new RequestException(
-                    $"{source}: its rows say by '{name}' whether an answer is good; bad ones are not to be imitated. Leave them out of the file, "
-                    + "or set 'format' to train on all");
-            }
-        }
     }
 
     /// <summary>Whether a format has the parts that the settings speak of.</summary>

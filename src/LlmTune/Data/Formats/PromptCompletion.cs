@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace LlmTune.Data.Formats;
 
 /// <summary>
-/// <c>prompt</c> and <c>completion</c>: two texts, which are not templated, or two lists of messages, which are one conversation whose
-/// prompt is not trained on.
+/// <c>prompt</c> and <c>completion</c>: two texts, which are not templated, or two lists of messages (the second may be a single one),
+/// which are one conversation whose prompt is not trained on.
 /// </summary>
 internal static class PromptCompletion
 {
@@ -14,15 +14,27 @@ internal static class PromptCompletion
         PromptPart = "prompt",
     };
 
-    private static bool Fits(Fields row) =>
-        row.Has("prompt") && row.TryGet("completion", out var completion) && completion.ValueKind is JsonValueKind.String or JsonValueKind.Array
-        && (row.TryGet("prompt", out var prompt) && row.Settings.Template is null ? prompt.ValueKind : JsonValueKind.String) == completion.ValueKind;
+    private static bool Fits(Fields row)
+    {
+        if (!row.Has("prompt") || !row.TryGet("completion", out var completion)) return false;
+        var kind = row.Settings.Template is null && row.TryGet("prompt", out var prompt) ? prompt.ValueKind : JsonValueKind.String;
+        return completion.ValueKind switch
+        {
+            JsonValueKind.String => kind == JsonValueKind.String,
+            JsonValueKind.Array or JsonValueKind.Object => kind == JsonValueKind.Array,
+            _ => false,
+        };
+    }
 
     private static Example Read(Fields row)
     {
-        if (row.Get("completion").ValueKind != JsonValueKind.Array) return new Example.PromptCompletion(row.Text("prompt"), row.Text("completion"));
-        var prompt = Turns.Read(row, "prompt", Messages.Turn).Select(m => row.Settings.TrainOnPrompt ? m : m with { Train = false });
-        var completion = Turns.Read(row, "completion", Messages.Turn);
-        return Turns.Chat(row, [.. prompt, .. completion]);
+        var completion = row.Get("completion");
+        if (completion.ValueKind is not (JsonValueKind.Array or JsonValueKind.Object))
+            return new Example.PromptCompletion(row.Text("prompt"), row.Text("completion"));
+        var prompt = Turns.Read(row, "prompt", Turns.Any).Select(m => row.Settings.TrainOnPrompt ? m : m with { Train = false });
+        var answer = completion.ValueKind == JsonValueKind.Object
+            ? [Turns.Any(completion, row.Settings, $"'{row.ColumnOf("completion")}':")]
+            : Turns.Read(row, "completion", Turns.Any);
+        return Turns.Chat(row, [.. prompt, .. answer]);
     }
 }

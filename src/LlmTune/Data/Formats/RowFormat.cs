@@ -11,10 +11,16 @@ public sealed record RowFormat(string Name, IReadOnlyList<Part> Parts, Func<Fiel
 {
     /// <summary>Every format, in the order in which they are tried.</summary>
     public static IReadOnlyList<RowFormat> All { get; } =
-        [Tokenized.Format, Messages.Format, ShareGpt.Format, PromptCompletion.Format, Alpaca.Format, QuestionAnswer.Format, PlainText.Format];
+    [
+        Tokenized.Format, Preference.Format, Ranking.Format, Kto.Format,
+        Messages.Format, ShareGpt.Format, PromptCompletion.Format, Alpaca.Format, QuestionAnswer.Format, PlainText.Format,
+    ];
 
     /// <summary>The part that <c>prompt_template</c> fills; null where none is a prompt.</summary>
     public string? PromptPart { get; init; }
+
+    /// <summary>How its examples are judged.</summary>
+    public Judgement Judgement { get; init; }
 
     /// <summary>What of a text file is a row of this format.</summary>
     public TextUnit Unit { get; init; }
@@ -32,8 +38,12 @@ public sealed record RowFormat(string Name, IReadOnlyList<Part> Parts, Func<Fiel
         All.Concat(TextUnits).FirstOrDefault(f => f.Name == name)
         ?? throw new RequestException($"'{name}' is no format of rows; expected {string.Join(", ", All.Concat(TextUnits).Select(f => f.Name))}");
 
+    /// <summary>Of each list one part must be there too.</summary>
+    public IReadOnlyList<string[]> OneOf { get; init; } = [];
+
     /// <summary>Whether every part that must be there is.</summary>
-    public bool HasRequired(Fields fields) => Parts.All(part => !part.Required || fields.Has(part.Name));
+    public bool HasRequired(Fields fields) =>
+        Parts.All(part => !part.Required || fields.Has(part.Name)) && OneOf.All(parts => Array.Exists(parts, fields.Has));
 }
 
 /// <summary>A part of a format: its name, further column names it is found under, and whether a row must have it.</summary>

@@ -49,7 +49,7 @@ internal static class ShareGpt
 
     private static Example.Chat Read(Fields row) => Turns.Chat(row, [.. Turns.Read(row, "conversations", Turn)]);
 
-    private static Message Turn(JsonElement turn, RowSettings settings, string where)
+    public static Message Turn(JsonElement turn, RowSettings settings, string where)
     {
         var (roleKey, contentKey) = settings.TurnKeys ?? ("from", "value");
         if (!turn.TryGetProperty(roleKey, out var named) || named.ValueKind != JsonValueKind.String)

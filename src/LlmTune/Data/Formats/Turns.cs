@@ -11,16 +11,27 @@ internal static class Turns
     /// <summary>The turns of a list, each read by <paramref name="read"/>.</summary>
     public static IEnumerable<Message> Read(Fields row, string part, Func<JsonElement, RowSettings, string, Message> read)
     {
-        var list = row.List(part);
-        var column = row.ColumnOf(part);
+        return Read(row.List(part), row.ColumnOf(part), row.Settings, read);
+    }
+
+    /// <summary>The same of a list that has been found.</summary>
+    public static IEnumerable<Message> Read(
+        JsonElement list, string column, RowSettings settings, Func<JsonElement, RowSettings, string, Message> read)
+    {
         var number = 0;
         foreach (var turn in list.EnumerateArray())
         {
             var where = $"'{column}', turn {++number}:";
             if (turn.ValueKind != JsonValueKind.Object) throw new RowException($"{where} is {Kinds.Describe(turn)}, expected an object with a role and a content");
-            yield return read(turn, row.Settings, where);
+            yield return read(turn, settings, where);
         }
     }
+
+    /// <summary>A turn as OpenAI writes it, or as ShareGPT does.</summary>
+    public static Message Any(JsonElement turn, RowSettings settings, string where) =>
+        settings.TurnKeys is not null || turn.TryGetProperty("from", out _)
+            ? ShareGpt.Turn(turn, settings, where)
+            : Messages.Turn(turn, settings, where);
 
     /// <summary>A conversation of the turns, with the row's system text before them and its tools; it must have something to learn.</summary>
     public static Example.Chat Chat(Fields row, IReadOnlyList<Message> turns)
@@ -33,7 +44,7 @@ internal static class Turns
     }
 
     /// <summary>Tools as a list or as JSON text of one; bare functions are wrapped as OpenAI has them.</summary>
-    private static JsonArray? Tools(Fields row)
+    public static JsonArray? Tools(Fields row)
     {
         if (!row.TryGet("tools", out var value)) return null;
         if (value.ValueKind == JsonValueKind.String)

@@ -58,6 +58,31 @@ public sealed class PreviewCommandTests : IDisposable
     }
 
     [Fact]
+    public void Judged_answers_stand_behind_their_prompt_which_is_shown_once()
+    {
+        File.WriteAllText(_folder["pairs.jsonl"], """
+            {"prompt": "Once", "chosen": " upon", "rejected": " the"}
+            {"prompt": "Lily", "chosen": " <b>\u001b[31m", "rejected": " <i>"}
+            """);
+        var (code, output, error) = Run("--rows", "1", "--html", _folder["page.html"]);
+        Assert.True(code == 0, error);
+        // By hand: BOS, ▁Once | ▁upon, EOS | ▁the, EOS.
+        Assert.Contains(":1 (pairs.jsonl: a prompt of 2 tokens; chosen 2, rejected 2)\n", output, StringComparison.Ordinal);
+        Assert.Matches(@"<s> ?Once\nchosen:\n⟦ upon</s>⟧\nrejected:\n⟦ the</s>⟧\n", output);
+        Assert.Matches(@"pairs\.jsonl +preference +2 +2 ", output);
+        Assert.Contains("\n2 documents in 1 row of up to 128 tokens, ", output, StringComparison.Ordinal);
+        Assert.Contains("\nThese answers are judged, and training on judgements is not built", output, StringComparison.Ordinal);
+        var page = File.ReadAllText(_folder["page.html"]);
+        Assert.Contains("<h4>chosen</h4>\n<pre><span class=\"t\" title=\"407\"> upon</span>", page, StringComparison.Ordinal);
+        Assert.Contains("<h4>rejected</h4>\n<pre class=\"bad\"><span class=\"t\" title=", page, StringComparison.Ordinal);
+        Assert.Matches(@"\n     2      407  \+  upon\n     3        2  \+ </s>\nrejected:\n     2 ", Run("--rows", "1", "--ids").Output);
+
+        var (train, _, refusal) = AppTests.Run("train", _folder["run.yaml"]);
+        Assert.Equal(2, train);
+        Assert.Contains("columns: { prompt: prompt, completion: chosen }", refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Ids_are_a_line_a_token() =>
         Assert.Matches(@"\n     0        1    <s>\n     1      403    .?Once\n     2      407  \+  upon\n     3        2  \+ </s>\n", Run("--ids", "--rows", "1").Output);
 

@@ -141,15 +141,9 @@ public class FormatTests
         Assert.Contains("    columns: { prompt: db_id, completion: query }\n", message, StringComparison.Ordinal);
         Assert.Contains("    prompt_template: \"{db_id}\\n{question}\"\n    columns: { completion: query }", message, StringComparison.Ordinal);
         Assert.Equal(
-            "'chatml' is no format of rows; expected tokenized, messages, sharegpt, prompt_completion, alpaca, question_answer, text, lines, paragraphs",
+            "'chatml' is no format of rows; expected tokenized, preference, ranking, kto, messages, sharegpt, prompt_completion, alpaca, question_answer, text, lines, paragraphs",
             Assert.Throws<RequestException>(() => RowFormat.Named("chatml")).Message);
     }
-
-    [Theory]
-    [InlineData("""{"prompt": "p", "chosen": "c", "rejected": "r"}""", "rows.jsonl: its rows hold a chosen and a rejected answer, which are not both to be imitated; to train on the chosen ones map them, as in columns: { prompt: prompt, completion: chosen }")]
-    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "label": false}""", "rows.jsonl: its rows say by 'label' whether an answer is good; bad ones are not to be imitated. Leave them out of the file, or set 'format' to train on all")]
-    public void Answers_with_a_judgement_are_not_imitated_unasked(string json, string message) =>
-        Assert.Equal(message, Assert.Throws<RequestException>(() => Read(json)).Message);
 
     [Fact]
     public void The_hash_of_the_content_does_not_depend_on_columns_and_format()
