@@ -6,6 +6,7 @@ using LlmTune.Config;
 using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Recipes;
+using LlmTune.Recipes.OtherTools;
 using LlmTune.Training;
 using Spectre.Console;
 
@@ -22,23 +23,45 @@ internal static class InitCommand
         var model = new Option<string>("--model") { Description = "model folder or hub id", HelpName = "path" };
         var data = new Option<string[]>("--data") { Description = "file to train on; may be given several times", HelpName = "file" };
         var method = new Option<string>("--method") { Description = "how to tune: lora", HelpName = "name", DefaultValueFactory = _ => "lora" };
+        var from = new Option<string>("--from") { Description = "run file of LLaMA-Factory or axolotl to translate", HelpName = "file" };
         var force = new Option<bool>("--force") { Description = "overwrite the file if it is there" };
         method.OneOf("lora");
         var command = new Verb("init", "write a commented run file to start from",
             "init run.yaml --model models/Qwen2.5-0.5B-Instruct --data data/train.jsonl",
+            "init run.yaml --from llama3_lora_sft.yaml",
             "init  # asks for what is missing")
         {
-            file, model, data, method, force,
+            file, model, data, method, from, force,
         };
-        command.SetAction(args => Run(
-            args.GetValue(file)!, args.GetValue(model), args.GetValue(data) ?? [], args.GetValue(force), args.Session()));
+        command.SetAction(args =>
+        {
+            var (target, session) = (args.GetValue(file)!, args.Session());
+            RequireFree(target, args.GetValue(force));
+            if (args.GetValue(from) is not { } theirs) return Run(target, args.GetValue(model), args.GetValue(data) ?? [], session);
+            if (args.GetValue(model) is not null || args.GetValue(data) is { Length: > 0 })
+                throw new RequestException("--from takes model and data from the file that it translates; change them in what it writes");
+            return Translate(target, theirs, session);
+        });
         return command;
     }
 
-    private static int Run(string file, string? model, IReadOnlyList<string> data, bool force, Session session)
+    private static void RequireFree(string file, bool force)
     {
         if (File.Exists(file) && !force) throw new RequestException($"{file} is there already; choose another name, or overwrite it by --force");
         if (Directory.Exists(file)) throw new RequestException($"{file} is a folder; name the run file to write in it");
+    }
+
+    private static int Translate(string file, string theirs, Session session)
+    {
+        var run = RunFile.Load(theirs);
+        if (run.From is not { } translation) throw new RequestException($"{theirs} is a run file of ours already; llmtune train {theirs} runs it");
+        session.Log.Information("{Report}\n", translation.Report());
+        Write(file, TranslatedRun.Text(run, Path.GetFileName(file), Path.GetDirectoryName(Path.GetFullPath(file))!, SchemaFile), session);
+        return 0;
+    }
+
+    private static int Run(string file, string? model, IReadOnlyList<string> data, Session session)
+    {
         (model, data) = Ask(model, data, session.Screen);
 
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
@@ -46,12 +69,18 @@ internal static class InitCommand
         foreach (var source in data.Where(source => source != "-" && !source.Contains('*', StringComparison.Ordinal) && !Path.Exists(source)))
             session.Log.Warning("there is no file {Data} yet", source);
 
+        Write(file, Text(Path.GetFileName(file), folder, model, data), session);
+        return 0;
+    }
+
+    private static void Write(string file, string text, Session session)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         Directory.CreateDirectory(folder);
-        File.WriteAllText(file, Text(Path.GetFileName(file), folder, model, data));
+        File.WriteAllText(file, text);
         File.WriteAllText(Path.Join(folder, SchemaFile), ConfigFile.Schema<RunConfig>(SchemaCommand.Title));
         session.Log.Information("Wrote {File}, and {Schema} beside it, by which editors complete and check it", file, SchemaFile);
         session.Log.Information("Look it over, then: llmtune train {File}", file);
-        return 0;
     }
 
     /// <summary>The run file; paths in it are relative to its folder.</summary>

@@ -44,6 +44,7 @@ internal sealed class Draft
         }
         foreach (var (row, entry) in assumed) row.Rule(draft, entry);
         tool.Finish(draft);
+        draft.Note($"relative paths count from the current folder, as in {tool.Name}: {file.Place.Folder}");
         return draft.Done(tool);
     }
 
@@ -118,5 +119,5 @@ internal sealed class Draft
     private static string Value(ForeignEntry entry) =>
         entry.Key.EndsWith("token", StringComparison.Ordinal) && !entry.Key.StartsWith("special_tokens", StringComparison.Ordinal)
         || entry.Key.EndsWith("api_key", StringComparison.Ordinal) || entry.Key.EndsWith("secret", StringComparison.Ordinal)
-            ? "…" : NodeText.Flow(entry.Value);
+            ? "…" : (entry.Value as ScalarNode)?.Text ?? NodeText.Flow(entry.Value);
 }

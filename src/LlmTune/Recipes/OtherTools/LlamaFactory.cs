@@ -114,7 +114,7 @@ internal static class LlamaFactory
         new("interleave_probs", (draft, entry) => draft.Shown(entry, "weight of each source")),
         new("val_size", ValSize),
         new("cutoff_len", To("data.max_length")),   // 2048 in both
-        new("packing", Packing, ""),
+        new("packing", Packing, "null"),
         new("neat_packing", (draft, entry) => draft.Shown(entry, entry.IsOff ? "data.packing, see packing" : "data.packing: true")),
         new("train_on_prompt", To("data.train_on_prompt")),
         new("mask_history", To("data.mask_history")),

@@ -27,7 +27,7 @@ internal static class Reasons
     public const string Optimizer = "is an optimizer that is not built; adamw_torch is";
     public const string Eight = "is AdamW with its state in few bits, which is not built; adamw_torch is the same update with state in 32 bits";
     public const string Scheduler = "is a schedule that is not built; there are linear, cosine, constant and constant_with_warmup";
-    public const string OwnTemplate = "the model's own chat template renders conversations (model.chat_template for another one)";
+    public const string OwnTemplate = "the model's own chat template renders conversations; model.chat_template names another one";
 
     /// <summary>AdamW under the names that differ in nothing but where its state lies or by which kernel it is computed.</summary>
     public static readonly (string, string)[] Optimizers =

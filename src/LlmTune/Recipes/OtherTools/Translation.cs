@@ -73,7 +73,7 @@ public sealed class Translation
         if (became.Exists(key => key.IsDefault)) lines.Add($"In brackets: not in the file, {Tool}'s default");
         var unused = Keys.Where(key => key.Ours is null && !key.Refused).GroupBy(key => key.Note!).ToList();
         if (unused.Count > 0) lines.Add("Without effect here");
-        lines.AddRange(unused.Select(reason => $"  {string.Join(", ", reason.Select(key => key.Value is "null" or "\"\"" ? key.Key : $"{key.Key}: {key.Value}"))} ({reason.Key})"));
+        lines.AddRange(unused.Select(reason => $"  {string.Join(", ", reason.Select(key => key.Value is "null" or "" ? key.Key : $"{key.Key}: {key.Value}"))} ({reason.Key})"));
         if (Notes.Count > 0) lines.Add("To know");
         lines.AddRange(Notes.Select(note => $"  {note}"));
         return string.Join('\n', lines);
