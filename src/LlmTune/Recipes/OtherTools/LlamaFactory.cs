@@ -90,9 +90,9 @@ internal static class LlamaFactory
             if (!draft.Has("adapter_name_or_path") || entry.IsOff) draft.NoEffect(entry, "goes with adapter_name_or_path");
             else draft.Refuse(entry, "begins anew on a merged base: merge it first (llmtune merge ADAPTER --output FOLDER), and give that folder as model_name_or_path");
         }),
-        new("freeze_trainable_layers", FreezeLayers, "2"),
-        new("freeze_trainable_modules", FreezeModules),
-        new("freeze_extra_modules", FreezeExtra),
+        new("freeze_trainable_layers", FreezeLayers("finetuning_type"), "2"),
+        new("freeze_trainable_modules", FreezePart("finetuning_type")),
+        new("freeze_extra_modules", FreezePart("finetuning_type")),
         new("use_llama_pro", NotBuilt("trains blocks that were put in between (LLaMA Pro), which is not built; leave it out")),
         .. All(PartOf("finetuning_type"), "oft_rank", "oft_block_size", "oft_target", "module_dropout"),
         new("use_dft_loss", NotBuilt("is another loss (DFT), which is not built; leave it out")),

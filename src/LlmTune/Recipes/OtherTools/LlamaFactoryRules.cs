@@ -30,10 +30,14 @@ internal static class LlamaFactoryRules
     };
 
     /// <summary>A setting of a fresh adapter.</summary>
-    public static Rule Lora(Rule rule) => (draft, entry) =>
+    public static Rule Lora(Rule rule) => Lora("finetuning_type", "adapter_name_or_path", rule);
+
+    /// <param name="method">The key that says lora.</param>
+    /// <param name="adapter">The key of an adapter to go on from.</param>
+    public static Rule Lora(string method, string adapter, Rule rule) => (draft, entry) =>
     {
-        if (draft.Text("finetuning_type") != "lora") draft.NoEffect(entry, "for finetuning_type: lora only");
-        else if (draft.Has("adapter_name_or_path")) draft.NoEffect(entry, "the adapter of adapter_name_or_path keeps its own");
+        if (draft.Text(method) != "lora") draft.NoEffect(entry, $"for {method}: lora only");
+        else if (draft.Has(adapter)) draft.NoEffect(entry, $"the adapter of {adapter} keeps its own");
         else rule(draft, entry);
     };
 
@@ -44,13 +48,15 @@ internal static class LlamaFactoryRules
     };
 
     /// <summary>The last N layers, or the first where N is negative.</summary>
-    public static Rule FreezeLayers { get; } = (draft, entry) =>
+    /// <param name="method">The key that says freeze.</param>
+    /// <param name="prefix">What stands before the names of the keys.</param>
+    public static Rule FreezeLayers(string method, string prefix = "") => (draft, entry) =>
     {
         var count = (int)draft.Number(entry.Key);
-        var modules = draft.Entry("freeze_trainable_modules")?.Names.Select(name => name.Text).ToList() ?? [AllModules];
-        var extra = draft.Entry("freeze_extra_modules")?.Names ?? [];
-        if (draft.Text("finetuning_type") != "freeze")
-            draft.NoEffect(entry, "for finetuning_type: freeze only");
+        var modules = draft.Entry($"{prefix}freeze_trainable_modules")?.Names.Select(name => name.Text).ToList() ?? [AllModules];
+        var extra = draft.Entry($"{prefix}freeze_extra_modules")?.Names ?? [];
+        if (draft.Text(method) != "freeze")
+            draft.NoEffect(entry, $"for {method}: freeze only");
         else if (count > 0)
             draft.Became(entry, "model.trainable", new MapNode(entry.Value.Place, [new MapEntry("last_layers", entry.Place, entry.Plain($"{count}"))]));
         else
@@ -60,9 +66,15 @@ internal static class LlamaFactoryRules
         }
     };
 
-    public static Rule FreezeModules { get; } = (draft, entry) => FreezePart(draft, entry, nothing: entry.Names is [{ Text: AllModules }]);
-
-    public static Rule FreezeExtra { get; } = (draft, entry) => FreezePart(draft, entry, nothing: entry.Names.Count == 0);
+    /// <summary>What of the layers, or beside them: said by name, which needs their numbers.</summary>
+    public static Rule FreezePart(string method, string prefix = "") => (draft, entry) =>
+    {
+        if (draft.Text(method) != "freeze") draft.NoEffect(entry, $"for {method}: freeze only");
+        else if (entry.IsOff || entry.Names is [{ Text: AllModules }] || draft.Number($"{prefix}freeze_trainable_layers") <= 0)
+            draft.Shown(entry, $"model.trainable, see {prefix}freeze_trainable_layers");
+        else
+            draft.Refuse(entry, "goes with the last layers, whose numbers depend on the model; name them in a run file of ours: model.trainable: [layers.30.mlp, layers.31.mlp]");
+    };
 
     public static Rule DatasetDir { get; } = (draft, entry) =>
     {
@@ -167,13 +179,6 @@ internal static class LlamaFactoryRules
         if (!draft.Has("bf16") && !draft.Has("pure_bf16") && !draft.Has("fp16"))
             draft.Note("model.dtype stays auto, bfloat16 on a GPU that has it, else float32; LLaMA-Factory would take the checkpoint's type");
         if (!draft.Has("do_train")) draft.Note("do_train is not set: LLaMA-Factory would not train");
-    }
-
-    private static void FreezePart(Draft draft, ForeignEntry entry, bool nothing)
-    {
-        if (draft.Text("finetuning_type") != "freeze") draft.NoEffect(entry, "for finetuning_type: freeze only");
-        else if (nothing || draft.Number("freeze_trainable_layers") <= 0) draft.Shown(entry, "model.trainable, see freeze_trainable_layers");
-        else draft.Refuse(entry, "goes with the last layers, whose numbers depend on the model; name them in a run file of ours: model.trainable: [layers.30.mlp, layers.31.mlp]");
     }
 
     private static IReadOnlyList<ScalarNode>? Weights(Draft draft, int sources)
