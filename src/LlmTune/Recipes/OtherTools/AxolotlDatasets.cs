@@ -12,7 +12,8 @@ internal static class AxolotlDatasets
     private static readonly string[] Loaders = ["json", "csv", "parquet", "arrow", "text"];
 
     private static readonly string[] OfConversations =
-        ["field_messages", "message_property_mappings", "message_field_role", "message_field_content", "roles", "conversation", "field_human", "field_model"];
+        ["field_messages", "message_property_mappings", "message_field_role", "message_field_content", "roles", "conversation", "field_human",
+            "field_model"];
 
     /// <param name="ours">The list that they become.</param>
     public static Rule Rule(string ours) => (draft, entry) =>
@@ -20,7 +21,7 @@ internal static class AxolotlDatasets
         if (entry.Value is not ListNode list || list.Items.Any(item => item is not MapNode))
             draft.Refuse(entry, "must be a list of data sets, each with a path and a type");
         else
-            draft.Set(ours, new ListNode(list.Place, [.. list.Items.SelectMany((item, i) => new Set(draft, $"{entry.Key}.{i}", (MapNode)item).Sources(pretraining: false))]));
+            draft.Set(ours, new ListNode(list.Place, [.. list.Items.SelectMany((item, i) => Sources(draft, $"{entry.Key}.{i}", item, pretraining: false))]));
     };
 
     /// <summary>A corpus of texts as one stream: a path, or a list of sets.</summary>
@@ -37,10 +38,14 @@ internal static class AxolotlDatasets
             draft.Refuse(entry, "must be a path, or a list of data sets with a path each");
             return;
         }
-        draft.Set("data.sources", new ListNode(entry.Value.Place, [.. sets.SelectMany((set, i) => new Set(draft, entry.Value is ListNode ? $"{entry.Key}.{i}" : entry.Key, (MapNode)set).Sources(pretraining: true))]));
+        var sources = sets.SelectMany((set, i) => Sources(draft, entry.Value is ListNode ? $"{entry.Key}.{i}" : entry.Key, set, pretraining: true));
+        draft.Set("data.sources", new ListNode(entry.Value.Place, [.. sources]));
         draft.Set("data.packing", entry.Plain("wrapped"));
         draft.Note("data.packing: wrapped, since axolotl joins the texts of pretraining_dataset to one stream");
     };
+
+    private static IEnumerable<ConfigNode> Sources(Draft draft, string prefix, ConfigNode set, bool pretraining) =>
+        new Set(draft, prefix, (MapNode)set).Sources(pretraining);
 
     /// <summary>One data set.</summary>
     private sealed class Set(Draft draft, string prefix, MapNode map)
@@ -49,12 +54,13 @@ internal static class AxolotlDatasets
         {
             var settings = Form(pretraining);
             foreach (var entry in map.Entries) Say(entry, settings);
-            return [.. Paths().Select(path => (ConfigNode)new MapNode(map.Place, [new MapEntry("path", path.Place, path), .. settings, .. Split(path.Text)]))];
+            return [.. Paths().Select(path => new MapNode(map.Place, [new MapEntry("path", path.Place, path), .. settings, .. Split(path.Text)]))];
         }
 
         private string? Text(string key) => map[key] is ScalarNode { Kind: not ScalarKind.Null } scalar ? scalar.Text : null;
 
-        private ForeignEntry Entry(MapEntry entry) => new(entry.Key == "path" && !prefix.Contains('.', StringComparison.Ordinal) ? prefix : $"{prefix}.{entry.Key}", entry.Place, entry.Value);
+        private ForeignEntry Entry(MapEntry entry) =>
+            new(entry.Key == "path" && !prefix.Contains('.', StringComparison.Ordinal) ? prefix : $"{prefix}.{entry.Key}", entry.Place, entry.Value);
 
         /// <summary>format, columns and prompt_template by the type.</summary>
         private List<MapEntry> Form(bool pretraining) => (pretraining ? "completion" : Text("type")) switch
@@ -85,10 +91,12 @@ internal static class AxolotlDatasets
             else if (given.Key == "chat_template") AxolotlRules.ChatTemplate(draft, entry);
             else if (given.Key == "split") SaySplit(entry);
             else if (given.Key == "message_field_training" && entry.Text is "train" or "training" or "weight") draft.NoEffect(entry, "as here");
-            else if (given.Key == "field_tools" && entry.Text == "tools" || given.Key == "field_thinking" && entry.Text == "reasoning_content") draft.NoEffect(entry, "as here");
+            else if (given.Key == "field_tools" && entry.Text == "tools" || given.Key == "field_thinking" && entry.Text == "reasoning_content")
+                draft.NoEffect(entry, "as here");
             else if (given.Key is "ds_type") draft.NoEffect(entry, "found from the ending of the file");
             else if (given.Key is "preprocess_shards" or "trust_remote_code" or "revision") draft.NoEffect(entry, "files are read as they are");
-            else if (given.Key is "shards" or "shards_idx" or "skip") draft.Refuse(entry, "takes a part of the data; limit of a source does so in a run file of ours");
+            else if (given.Key is "shards" or "shards_idx" or "skip")
+                draft.Refuse(entry, "takes a part of the data; limit of a source does so in a run file of ours");
             else if (given.Key == "name") draft.Refuse(entry, "is a part of a data set of the Hub; name its files by path");
             else if (entry.IsOff) draft.NoEffect(entry, "switched off");
             else draft.Refuse(entry, "is no setting of a data set that is translated; leave it out, or prepare the rows so");
@@ -101,7 +109,9 @@ internal static class AxolotlDatasets
             else if (Loaders.Contains(entry.Text) && map["data_files"] is not null)
                 draft.Shown(entry, "path of each source, see data_files");
             else if (IsOfHub(entry.Text))
-                draft.Refuse(entry, $"is not here, and nothing is downloaded; fetch it (hf download {entry.Text} --repo-type dataset --local-dir FOLDER) and name the folder");
+                draft.Refuse(entry,
+                    $"is not here, and nothing is downloaded; fetch it (hf download {entry.Text} "
+                    + "--repo-type dataset --local-dir FOLDER) and name the folder");
             else
                 draft.Shown(entry, $"path: {entry.Text}");
         }
@@ -109,9 +119,14 @@ internal static class AxolotlDatasets
         private void SayType(ForeignEntry entry, List<MapEntry> settings)
         {
             if (settings.Count > 0)
-                draft.Shown(entry, string.Join(", ", settings.Select(setting => $"{setting.Key}: {NodeText.Flow(setting.Value)}")), entry.Text == "completion" ? "longer texts are not cut in pieces: data.packing: wrapped loses nothing" : null);
+                draft.Shown(
+                    entry,
+                    string.Join(", ", settings.Select(setting => $"{setting.Key}: {NodeText.Flow(setting.Value)}")),
+                    entry.Text == "completion" ? "longer texts are not cut in pieces: data.packing: wrapped loses nothing" : null);
             else if (entry.Value is not MapNode)   // what is wrong with a form of one's own has been said
-                draft.Refuse(entry, "is a form of rows that is not translated; there are alpaca, chat_template, sharegpt, completion, rows of input_ids without a type, and { field_instruction, field_output, format }");
+                draft.Refuse(entry,
+                    "is a form of rows that is not translated; there are alpaca, chat_template, sharegpt, completion, rows of "
+                    + "input_ids without a type, and { field_instruction, field_output, format }");
         }
 
         private void SayFor(ForeignEntry entry, bool holds, string ours)
@@ -126,17 +141,21 @@ internal static class AxolotlDatasets
             var wrong = (entry.Value as MapNode)?.Entries
                 .SelectMany(role => new ForeignEntry(role.Key, role.Place, role.Value).Names.Select(name => (Role: role.Key, Name: name.Text)))
                 .FirstOrDefault(pair => pair.Role != (known ? ShareGpt.RoleOf(pair.Name) : pair.Name));
-            if (wrong is { Name: { } name, Role: var role }) draft.Refuse(entry, $"calls '{name}' the role {role}, which this form of rows does not; rename it in the rows");
+            if (wrong is { Name: { } name, Role: var role })
+                draft.Refuse(entry, $"calls '{name}' the role {role}, which this form of rows does not; rename it in the rows");
             else draft.NoEffect(entry, "as the format has them");
         }
 
         /// <summary>All sets must say the same, since it is a setting of all data here.</summary>
         private void SayRolesToTrain(ForeignEntry entry)
         {
-            var roles = new ListNode(entry.Value.Place, [.. entry.Names.Select(name => name with { Text = ShareGpt.RoleOf(name.Text) ?? name.Text })]);
-            var others = (draft.Entry("datasets")?.Value as ListNode)?.Items.OfType<MapNode>().Select(set => set[RolesToTrain]).OfType<ListNode>() ?? [];
+            var names = entry.Names.Select(name => name with { Text = ShareGpt.RoleOf(name.Text) ?? name.Text });
+            var roles = new ListNode(entry.Value.Place, [.. names]);
+            var sets = (draft.Entry("datasets")?.Value as ListNode)?.Items.OfType<MapNode>() ?? [];
+            var others = sets.Select(set => set[RolesToTrain]).OfType<ListNode>();
             if (roles.Items.Count == 0) draft.Refuse(entry, "trains no turn; leave the data set out");
-            else if (others.Any(other => NodeText.Flow(other) != NodeText.Flow(entry.Value))) draft.Refuse(entry, "is not the same for all data sets, as it must be here");
+            else if (others.Any(other => NodeText.Flow(other) != NodeText.Flow(entry.Value)))
+                draft.Refuse(entry, "is not the same for all data sets, as it must be here");
             else draft.Became(entry, $"data.{RolesToTrain}", roles);
         }
 
@@ -148,7 +167,8 @@ internal static class AxolotlDatasets
 
         private void SaySplit(ForeignEntry entry)
         {
-            if (entry.Text.AsSpan().IndexOfAny('[', '+') >= 0) draft.Refuse(entry, "is a part of a split; limit of a source takes the first rows in a run file of ours");
+            if (entry.Text.AsSpan().IndexOfAny('[', '+') >= 0)
+                draft.Refuse(entry, "is a part of a split; limit of a source takes the first rows in a run file of ours");
             else if (Paths().All(path => IsFile(path.Text))) SayFor(entry, entry.Text != "train", $"split: {entry.Text}");
             else draft.Shown(entry, $"split: {entry.Text}");
         }
@@ -164,7 +184,7 @@ internal static class AxolotlDatasets
             if (map["path"] is not ScalarNode { Kind: ScalarKind.Text } path)
             {
                 draft.Problem(map.Place, $"{prefix}.path is missing: a file or a folder");
-                return [];
+                return [new ScalarNode(map.Place, "missing", Quoted: false)];
             }
             if (map.Entries.FirstOrDefault(entry => entry.Key == "data_files") is not { } files) return [path];
             var names = Entry(files).Names;
@@ -184,7 +204,9 @@ internal static class AxolotlDatasets
         {
             if ((role, content) is ("role", "content")) return Format("messages", ("messages", column));
             if ((role, content) is ("from", "value")) return Format("sharegpt", ("conversations", column));
-            draft.Problem(map.Place, $"{prefix} has turns of {role} and {content}; there are role and content, and from and value; rename them in the rows");
+            draft.Problem(map.Place,
+                $"{prefix} has turns of {role} and {content}; there are role and "
+                + "content, and from and value; rename them in the rows");
             return Format("messages");
         }
 
@@ -192,16 +214,17 @@ internal static class AxolotlDatasets
         private List<MapEntry> UserDefined(MapNode user)
         {
             string Of(string key, string otherwise) => user[key] is ScalarNode { Kind: ScalarKind.Text } scalar ? scalar.Text : otherwise;
-            string? Column(string part, string own) => part == "instruction" ? Of("field_instruction", own) : part == "input" && user["field_input"] is not null ? Of("field_input", own) : null;
 
             var (template, without) = (Of("format", ""), Of("no_input_format", "{instruction} "));
             if (template.Length == 0) template = without;
             if (template != without)
-                return Wrong("has one prompt for rows with an input (format) and another for those without (no_input_format), which is not built; make both alike");
-            if (user.Entries.FirstOrDefault(entry => entry.Key is "system_prompt" or "field_system" && !new ForeignEntry(entry.Key, entry.Place, entry.Value).IsOff) is { } system)
-                return Wrong($"has {system.Key}, which is not built for texts; write it into format");
+                return Wrong(
+                    "has one prompt for rows with an input (format) and another for those without "
+                    + "(no_input_format), which is not built; make both alike");
+            if (Of("system_prompt", Of("field_system", "")).Length > 0)
+                return Wrong("has a system prompt, which is not built for texts; write it into format");
             foreach (var part in (string[])["instruction", "input"])
-                if (Column(part, part) is { } column) template = template.Replace($"{{{part}}}", $"{{{column}}}", StringComparison.Ordinal);
+                template = template.Replace($"{{{part}}}", $"{{{Of($"field_{part}", part)}}}", StringComparison.Ordinal);
             return
             [
                 .. Format("prompt_completion", ("completion", Of("field_output", "output"))),
@@ -219,7 +242,8 @@ internal static class AxolotlDatasets
         private List<MapEntry> Format(string name, params (string Part, string Column)[] columns)
         {
             List<MapEntry> settings = [new("format", map.Place, new ScalarNode(map.Place, name, Quoted: false))];
-            var other = columns.Where(column => column.Part != column.Column).Select(c => new MapEntry(c.Part, map.Place, ScalarNode.Of(c.Column) with { Place = map.Place })).ToList();
+            var other = columns.Where(column => column.Part != column.Column)
+                .Select(column => new MapEntry(column.Part, map.Place, ScalarNode.Of(column.Column) with { Place = map.Place })).ToList();
             if (other.Count > 0) settings.Add(new MapEntry("columns", map.Place, new MapNode(map.Place, other)));
             return settings;
         }

@@ -9,14 +9,18 @@ internal static partial class AxolotlRules
 {
     /// <summary>Plugins that compute the same in another way.</summary>
     private static readonly string[] HarmlessPlugins =
-        ["axolotl.integrations.liger.LigerPlugin", "axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin", "axolotl.integrations.kernels.KernelsPlugin"];
+        ["axolotl.integrations.liger.LigerPlugin", "axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin",
+            "axolotl.integrations.kernels.KernelsPlugin"];
 
     private static readonly string[] Linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
     public static Rule Adapter { get; } = (draft, entry) =>
     {
         if (entry.Text == "lora") draft.Became(entry, "adapter.type", entry.Value);
-        else if (entry.Text == "qlora") draft.Refuse(entry, "is LoRA on a base in 4 bits, which is not built; adapter: lora without load_in_4bit trains on the whole weights (more memory)");
+        else if (entry.Text == "qlora")
+            draft.Refuse(entry,
+                "is LoRA on a base in 4 bits, which is not built; adapter: lora without "
+                + "load_in_4bit trains on the whole weights (more memory)");
         else draft.Refuse(entry, "is an adapter that is not built; lora is, and without this key the whole model is trained");
     };
 
@@ -39,7 +43,10 @@ internal static partial class AxolotlRules
     {
         if (!draft.Has("lora_target_linear")) draft.Became(entry, "adapter.target_modules", entry.Value);
         else if (entry.Names.All(name => Linear.Contains(name.Text))) draft.NoEffect(entry, "lora_target_linear takes all of them");
-        else draft.Refuse(entry, "names other modules than the linear layers beside lora_target_linear; write all of them in lora_target_modules, without lora_target_linear");
+        else
+            draft.Refuse(entry,
+                "names other modules than the linear layers beside lora_target_linear; write all of "
+                + "them in lora_target_modules, without lora_target_linear");
     };
 
     public static Rule InitWeights { get; } = (draft, entry) =>
@@ -103,7 +110,10 @@ internal static partial class AxolotlRules
     };
 
     public static Rule Checkpointing { get; } = (draft, entry) =>
-        draft.Became(entry, "training.gradient_checkpointing", entry.Text.StartsWith("offload", StringComparison.Ordinal) ? entry.Plain("true") : entry.Value);
+        draft.Became(
+            entry,
+            "training.gradient_checkpointing",
+            entry.Text.StartsWith("offload", StringComparison.Ordinal) ? entry.Plain("true") : entry.Value);
 
     public static Rule EvalStrategy { get; } = (draft, entry) =>
     {
@@ -132,7 +142,9 @@ internal static partial class AxolotlRules
     {
         var names = entry.Names.Select(name => name with { Text = name.Text.TrimStart('^').TrimEnd('$') }).ToList();
         if (names.Find(name => !PlainName().IsMatch(name.Text)) is { } other)
-            draft.Refuse(entry, $"has '{other.Text}', a regular expression; name parts of the model in a run file of ours: model.trainable: [lm_head, layers.30]");
+            draft.Refuse(entry,
+                $"has '{other.Text}', a regular expression; name parts of the model in a run "
+                + "file of ours: model.trainable: [lm_head, layers.30]");
         else if (draft.Has("adapter")) draft.Refuse(entry, "has no effect beside an adapter, which alone is trained; leave one of the two out");
         else draft.Became(entry, "model.trainable", new ListNode(entry.Value.Place, names));
     };
@@ -147,18 +159,21 @@ internal static partial class AxolotlRules
     public static void Finish(Draft draft)
     {
         if (draft.Entry("base_model") is null) draft.Problem(draft.Place, "base_model is missing: a model folder, or a hub id");
-        if (draft.Entry("datasets") is null && draft.Entry("pretraining_dataset") is null) draft.Problem(draft.Place, "datasets is missing: what to train on");
+        if (draft.Entry("datasets") is null && draft.Entry("pretraining_dataset") is null)
+            draft.Problem(draft.Place, "datasets is missing: what to train on");
         if (draft.Entry("learning_rate") is null) draft.Problem(draft.Place, "learning_rate is missing, which axolotl asks for");
         if (draft.Text("adapter") != "lora" || draft.Has("lora_model_dir")) return;
         foreach (var key in (string[])["lora_r", "lora_alpha"])
-            if (draft.Entry(key) is null) draft.Problem(draft.Entry("adapter")!.Place, $"{key} is missing, which axolotl asks for beside adapter: lora");
+            if (draft.Entry(key) is null)
+                draft.Problem(draft.Entry("adapter")!.Place, $"{key} is missing, which axolotl asks for beside adapter: lora");
         if (!draft.Has("lora_target_linear") && !draft.Has("lora_target_modules"))
             draft.Problem(draft.Entry("adapter")!.Place, "lora_target_linear or lora_target_modules is missing: without them axolotl adapts nothing");
     }
 
     private static bool HoldsOut(Draft draft) => draft.Has("val_set_size") || draft.Has("test_datasets");
 
-    private static void EachEpoch(Draft draft, ForeignEntry entry, string? note) => draft.Became(entry, "training.eval_strategy", entry.Plain("epoch"), note);
+    private static void EachEpoch(Draft draft, ForeignEntry entry, string? note) =>
+        draft.Became(entry, "training.eval_strategy", entry.Plain("epoch"), note);
 
     [GeneratedRegex(@"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\z")]
     private static partial Regex PlainName();

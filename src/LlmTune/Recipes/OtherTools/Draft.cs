@@ -27,7 +27,10 @@ internal sealed class Draft
             return draft.Done(tool);
         }
         List<(ForeignKey? Row, ForeignEntry Entry)> given = [.. Flat(file, tool).Select(entry => (tool.Find(entry.Key), entry))];
-        foreach (var (_, entry) in given.Where(pair => pair.Entry.Value is not ScalarNode { Kind: ScalarKind.Null })) draft._entries[entry.Key] = entry;
+        foreach (var (_, entry) in given)
+        {
+            if (entry.Value is not ScalarNode { Kind: ScalarKind.Null }) draft._entries[entry.Key] = entry;
+        }
         List<(ForeignKey, ForeignEntry)> assumed =
         [
             .. from row in tool.Keys
@@ -38,7 +41,8 @@ internal sealed class Draft
 
         foreach (var (row, entry) in given)
         {
-            if (row is null) draft.Refuse(entry, $"is not known as a key of {tool.Name}{Suggest.Hint(Suggest.Nearest(entry.Key, tool.Keys.Select(k => k.Name)))}");
+            if (row is null)
+                draft.Refuse(entry, $"is not known as a key of {tool.Name}{Suggest.Hint(Suggest.Nearest(entry.Key, tool.Keys.Select(k => k.Name)))}");
             else if (entry.Value is ScalarNode { Kind: ScalarKind.Null }) draft.NoEffect(entry, "empty");
             else row.Rule(draft, entry);
         }

@@ -54,13 +54,18 @@ internal static partial class ForeignTools
     /// <summary>Files that lie beside run files and are given by mistake.</summary>
     private static void RefuseOthers(MapNode file, Problems problems)
     {
-        const string Accelerate = "is the configuration of accelerate, which starts programs on several devices; a run needs none here: give the run file itself";
+        const string Accelerate = "is the configuration of accelerate, which starts programs on several devices; a run needs none here: "
+            + "give the run file itself";
         if (file.Entries.FirstOrDefault(entry => entry.Key is "distributed_type" or "compute_environment") is { } launch)
             problems.Add(launch.Place, $"{launch.Key}: this {Accelerate}");
         else if (file.Entries.Count > 0 && file.Entries.All(entry => Marked().IsMatch(entry.Key) && entry.Value is ScalarNode))
-            problems.Add(file.Entries[0].Place, "this is a list of new tokens with descriptions (LLaMA-Factory's new_special_tokens_config), no run file; adding tokens is not built");
-        else if (file.Entries.Count > 0 && file.Entries.All(entry => entry.Value is MapNode map && map["path"] is not null && map["source"] is not null))
-            problems.Add(file.Entries[0].Place, "this is a list of data sets (LLaMA-Factory v1's train_dataset), no run file; name its files under data.sources of a run file");
+            problems.Add(file.Entries[0].Place,
+                "this is a list of new tokens with descriptions (LLaMA-Factory's "
+                + "new_special_tokens_config), no run file; adding tokens is not built");
+        else if (file.Entries.Count > 0 && file.Entries.All(entry => entry.Value is MapNode set && (set["source"] ?? set["converter"]) is not null))
+            problems.Add(file.Entries[0].Place,
+                "this is a list of data sets (LLaMA-Factory v1's train_dataset), no run "
+                + "file; name its files under data.sources of a run file");
         problems.ThrowIfAny();
     }
 

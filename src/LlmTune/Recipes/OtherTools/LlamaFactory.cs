@@ -19,10 +19,13 @@ internal static class LlamaFactory
     /// <summary>Of both Megatron backends.</summary>
     private static readonly string[] Megatron =
     [
-        "tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size", "context_parallel_size", "virtual_pipeline_model_parallel_size",
+        "tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size", "context_parallel_size",
+        "virtual_pipeline_model_parallel_size",
         "sequence_parallel", "recompute_granularity", "recompute_method", "recompute_num_layers", "account_for_embedding_in_pipeline_split",
-        "account_for_loss_in_pipeline_split", "bias_activation_fusion", "apply_rope_fusion", "masked_softmax_fusion", "cross_entropy_loss_fusion", "moe_grouped_gemm",
-        "moe_token_dispatcher_type", "calculate_per_token_loss", "use_distributed_optimizer", "overlap_param_gather", "overlap_grad_reduce", "use_packed_sequences",
+        "account_for_loss_in_pipeline_split", "bias_activation_fusion", "apply_rope_fusion", "masked_softmax_fusion", "cross_entropy_loss_fusion",
+        "moe_grouped_gemm",
+        "moe_token_dispatcher_type", "calculate_per_token_loss", "use_distributed_optimizer", "overlap_param_gather", "overlap_grad_reduce",
+        "use_packed_sequences",
         "mixed_precision", "megatron_pretrained_checkpoint", "export_hf_on_finish", "extra_config", "use_mca", "use_megatron_bridge",
     ];
 
@@ -42,7 +45,10 @@ internal static class LlamaFactory
         new("model_revision", (draft, entry) =>
         {
             if (entry.Text == "main") draft.NoEffect(entry, Hub);
-            else draft.Refuse(entry, "is a revision of the Hub, and the local cache is read as it is; give the folder of the snapshot as model_name_or_path");
+            else
+                draft.Refuse(entry,
+                    "is a revision of the Hub, and the local cache is read as it is; give "
+                    + "the folder of the snapshot as model_name_or_path");
         }),
         new("template", Template),
         new("enable_thinking", EnableThinking),
@@ -66,7 +72,8 @@ internal static class LlamaFactory
         new("freeze_language_model", NotBuilt("leaves nothing of a language model to train")),
         .. All(Unused(Code), "trust_remote_code", "use_fast_tokenizer"),
         .. All(Unused(Hub), "cache_dir", "hf_hub_token", "ms_hub_token", "om_hub_token", "adapter_folder"),
-        .. All(Unused(Speed), "flash_attn", "use_unsloth", "use_unsloth_gc", "enable_liger_kernel", "use_v1_kernels", "low_cpu_mem_usage", "offload_folder",
+        .. All(Unused(Speed), "flash_attn", "use_unsloth", "use_unsloth_gc", "enable_liger_kernel", "use_v1_kernels", "low_cpu_mem_usage",
+            "offload_folder",
             "use_reentrant_gc", "use_kv_cache", "print_param_status"),
         .. All(Unused(Float32), "upcast_layernorm", "upcast_lmhead_output"),
         .. All(Unused(Generating), "infer_backend", "vllm_*", "sglang_*"),
@@ -88,7 +95,10 @@ internal static class LlamaFactory
         new("create_new_adapter", (draft, entry) =>
         {
             if (!draft.Has("adapter_name_or_path") || entry.IsOff) draft.NoEffect(entry, "goes with adapter_name_or_path");
-            else draft.Refuse(entry, "begins anew on a merged base: merge it first (llmtune merge ADAPTER --output FOLDER), and give that folder as model_name_or_path");
+            else
+                draft.Refuse(entry,
+                    "begins anew on a merged base: merge it first (llmtune merge ADAPTER --output "
+                    + "FOLDER), and give that folder as model_name_or_path");
         }),
         new("freeze_trainable_layers", FreezeLayers("finetuning_type"), "2"),
         new("freeze_trainable_modules", FreezePart("finetuning_type")),
@@ -120,10 +130,12 @@ internal static class LlamaFactory
         new("mask_history", To("data.mask_history")),
         new("disable_shuffling", Not("data.shuffle")),
         new("group_by_length", GroupByLength, "false"),
-        new("train_sampling_strategy", OneOf("data.group_by_length", "is a way to draw rows that is not built; leave it out", ("random", "false"), ("group_by_length", "true"))),
+        new("train_sampling_strategy", OneOf("data.group_by_length", "is a way to draw rows that is not built; leave it out", ("random",
+            "false"), ("group_by_length", "true"))),
         new("tokenized_path", (draft, entry) =>
         {
-            if (Path.Exists(Path.Combine(draft.Place.Folder, entry.Text))) draft.Refuse(entry, "holds tokens in a form that is not read here, and they would replace dataset; leave it out");
+            if (Path.Exists(Path.Combine(draft.Place.Folder, entry.Text)))
+                draft.Refuse(entry, "holds tokens in a form that is not read here, and they would replace dataset; leave it out");
             else draft.NoEffect(entry, Cache);
         }),
         .. All(Unused(Cache), "overwrite_cache", "data_shared_file_system"),
@@ -172,7 +184,8 @@ internal static class LlamaFactory
             if (draft.Number(entry.Key) >= 1) draft.Became(entry, "training.logging_steps", entry.Value);
             else draft.NoEffect(entry, Reporting);
         }),
-        .. All(NotBuilt("uses another optimizer, which is not built; leave it out for AdamW"), "use_galore", "use_apollo", "use_badam", "use_adam_mini", "use_muon"),
+        .. All(NotBuilt("uses another optimizer, which is not built; leave it out for AdamW"), "use_galore", "use_apollo", "use_badam",
+            "use_adam_mini", "use_muon"),
         new("galore_*", PartOf("use_galore")),
         new("apollo_*", PartOf("use_apollo")),
         new("badam_*", PartOf("use_badam")),
@@ -188,21 +201,28 @@ internal static class LlamaFactory
         .. All(Cpu, "use_cpu", "no_cuda"),
         new("do_train", Unused("llmtune train trains")),
         .. All(Unused("what is held out is measured before and after training anyway"), "do_eval", "eval_on_start", "prediction_loss_only"),
-        .. All(Unused("answers are measured by llmtune eval"), "do_predict", "predict_with_generate", "compute_accuracy", "generation_*", "eval_num_beams", "sortish_sampler"),
-        .. All(Unused(Checkpoints), "save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_safetensors", "save_on_each_node", "ignore_data_skip",
+        .. All(Unused("answers are measured by llmtune eval"), "do_predict", "predict_with_generate", "compute_accuracy", "generation_*",
+            "eval_num_beams", "sortish_sampler"),
+        .. All(Unused(Checkpoints), "save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_safetensors", "save_on_each_node",
+            "ignore_data_skip",
             "restore_callback_states_from_checkpoint"),
         .. All(Unused("--force replaces a run that is in output_dir"), "overwrite_output_dir"),
-        .. All(Unused(Reporting), "report_to", "run_name", "project", "plot_loss", "logging_dir", "logging_strategy", "logging_first_step", "logging_nan_inf_filter",
+        .. All(Unused(Reporting), "report_to", "run_name", "project", "plot_loss", "logging_dir", "logging_strategy", "logging_first_step",
+            "logging_nan_inf_filter",
             "log_level", "log_level_replica", "log_on_each_node", "disable_tqdm", "include_tokens_per_second", "include_num_input_tokens_seen",
             "include_effective_tokens_per_second", "use_swanlab", "swanlab_*", "trackio_*", "skip_memory_metrics", "debug"),
         .. All(Unused(Hub), "push_to_hub", "push_to_hub_*", "hub_*"),
-        .. All(Unused(Speed), "gradient_checkpointing_kwargs", "torch_compile*", "torchdynamo", "use_liger_kernel", "liger_kernel_config", "tf32", "bf16_full_eval",
-            "fp16_full_eval", "fp16_opt_level", "fp16_backend", "half_precision_backend", "eval_accumulation_steps", "torch_empty_cache_steps", "full_determinism",
+        .. All(Unused(Speed), "gradient_checkpointing_kwargs", "torch_compile*", "torchdynamo", "use_liger_kernel", "liger_kernel_config", "tf32",
+            "bf16_full_eval",
+            "fp16_full_eval", "fp16_opt_level", "fp16_backend", "half_precision_backend", "eval_accumulation_steps", "torch_empty_cache_steps",
+            "full_determinism",
             "jit_mode_eval", "batch_eval_metrics", "eval_do_concat_batches", "remove_unused_columns", "label_names", "average_tokens_across_devices",
             "enable_torch_profiler", "profiler_*", "profile_modules"),
         .. All(ManyDevices, "deepspeed", "fsdp", "fsdp_config", "fsdp_transformer_layer_cls_to_wrap", "fsdp_min_num_params", "ray_num_workers"),
-        .. All(Unused(OneDevice), "ddp_*", "local_rank", "ray_*", "master_addr", "master_port", "accelerator_config", "parallelism_config", "split_batches", "dispatch_batches"),
-        .. All(Unused(Generating), "do_sample", "temperature", "top_p", "top_k", "num_beams", "max_length", "max_new_tokens", "repetition_penalty", "length_penalty",
+        .. All(Unused(OneDevice), "ddp_*", "local_rank", "ray_*", "master_addr", "master_port", "accelerator_config", "parallelism_config",
+            "split_batches", "dispatch_batches"),
+        .. All(Unused(Generating), "do_sample", "temperature", "top_p", "top_k", "num_beams", "max_length", "max_new_tokens",
+            "repetition_penalty", "length_penalty",
             "skip_special_tokens"),
 
         // other trainers behind the same files

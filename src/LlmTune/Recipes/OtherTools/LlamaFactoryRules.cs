@@ -1,4 +1,3 @@
-using System.Globalization;
 using LlmTune.Config;
 using static LlmTune.Recipes.OtherTools.Rules;
 
@@ -11,7 +10,8 @@ internal static class LlamaFactoryRules
 
     /// <summary>Templates whose answers begin with thoughts, perhaps empty ones.</summary>
     private static readonly string[] Thinking =
-        ["deepseek3", "deepseekr1", "glm4_moe", "glmz1", "gpt_oss", "hy3", "mimo", "mimo_v2", "minimax2", "qwen3", "qwen3_5", "qwen3_6", "seed_oss", "youtu"];
+        ["deepseek3", "deepseekr1", "glm4_moe", "glmz1", "gpt_oss", "hy3", "mimo", "mimo_v2", "minimax2", "qwen3", "qwen3_5", "qwen3_6",
+            "seed_oss", "youtu"];
 
     public static Rule Adapter { get; } = AdapterPath("finetuning_type");
 
@@ -58,11 +58,16 @@ internal static class LlamaFactoryRules
         if (draft.Text(method) != "freeze")
             draft.NoEffect(entry, $"for {method}: freeze only");
         else if (count > 0)
-            draft.Became(entry, "model.trainable", new MapNode(entry.Value.Place, [new MapEntry("last_layers", entry.Place, entry.Plain($"{count}"))]));
+        {
+            var last = new MapEntry("last_layers", entry.Place, entry.Plain($"{count}"));
+            draft.Became(entry, "model.trainable", new MapNode(entry.Value.Place, [last]));
+        }
         else
         {
-            var layers = Enumerable.Range(0, -count).SelectMany(layer => modules.Select(module => entry.Quoted(module == AllModules ? $"layers.{layer}" : $"layers.{layer}.{module}")));
-            draft.Became(entry, "model.trainable", new ListNode(entry.Value.Place, [.. layers, .. extra]));
+            var parts = from layer in Enumerable.Range(0, -count)
+                        from module in modules
+                        select entry.Quoted(module == AllModules ? $"layers.{layer}" : $"layers.{layer}.{module}");
+            draft.Became(entry, "model.trainable", new ListNode(entry.Value.Place, [.. parts, .. extra]));
         }
     };
 
@@ -73,13 +78,17 @@ internal static class LlamaFactoryRules
         else if (entry.IsOff || entry.Names is [{ Text: AllModules }] || draft.Number($"{prefix}freeze_trainable_layers") <= 0)
             draft.Shown(entry, $"model.trainable, see {prefix}freeze_trainable_layers");
         else
-            draft.Refuse(entry, "goes with the last layers, whose numbers depend on the model; name them in a run file of ours: model.trainable: [layers.30.mlp, layers.31.mlp]");
+            draft.Refuse(entry,
+                "goes with the last layers, whose numbers depend on the model; name them in a run file "
+                + "of ours: model.trainable: [layers.30.mlp, layers.31.mlp]");
     };
 
     public static Rule DatasetDir { get; } = (draft, entry) =>
     {
         if (entry.Text == "ONLINE" || entry.Text.StartsWith("REMOTE:", StringComparison.Ordinal))
-            draft.Refuse(entry, "is a place in the net, and nothing is downloaded; fetch the folder (hf download ID --repo-type dataset --local-dir FOLDER) and name it");
+            draft.Refuse(entry,
+                "is a place in the net, and nothing is downloaded; fetch the folder (hf download "
+                + "ID --repo-type dataset --local-dir FOLDER) and name it");
         else if (draft.Has("dataset") || draft.Has("eval_dataset"))
             draft.Shown(entry, $"dir: {entry.Text} of every source");
     };
@@ -113,13 +122,15 @@ internal static class LlamaFactoryRules
         if (!holdsOut && entry.Text == "no") draft.NoEffect(entry, "nothing is held out");
         else if (!holdsOut) draft.Refuse(entry, "asks for evaluation, but nothing is held out; add val_size or eval_dataset, or leave it out");
         else if (!entry.IsDefault || !draft.Has("evaluation_strategy")) draft.Became(entry, "training.eval_strategy", entry.Value);
-        if (holdsOut && entry.Text == "steps" && !draft.Has("eval_steps"))
-            draft.Set("training.eval_steps", entry.Plain(draft.Number("logging_steps") >= 1 ? draft.Text("logging_steps") : "500"));   // transformers' default
+        if (!holdsOut || entry.Text != "steps" || draft.Has("eval_steps")) return;
+        var steps = draft.Number("logging_steps") >= 1 ? draft.Text("logging_steps") : "500";   // transformers' defaults
+        draft.Set("training.eval_steps", entry.Plain(steps));
     };
 
     public static Rule EvalSteps { get; } = (draft, entry) =>
     {
-        if (draft.Text("eval_strategy") == "steps" || draft.Text("evaluation_strategy") == "steps") draft.Became(entry, "training.eval_steps", entry.Value);
+        if (draft.Text("eval_strategy") == "steps" || draft.Text("evaluation_strategy") == "steps")
+            draft.Became(entry, "training.eval_steps", entry.Value);
         else draft.NoEffect(entry, "goes with eval_strategy: steps");
     };
 
@@ -130,7 +141,8 @@ internal static class LlamaFactoryRules
         if (texts)
         {
             var wrapped = entry.IsDefault || !entry.IsOff;
-            draft.Became(entry, "data.packing", entry.Plain(wrapped ? "wrapped" : "false"), wrapped ? "texts as one stream, the last row may be shorter" : null);
+            var note = wrapped ? "texts as one stream, the last row may be shorter" : null;
+            draft.Became(entry, "data.packing", entry.Plain(wrapped ? "wrapped" : "false"), note);
         }
         else if (draft.Has("neat_packing"))
         {
@@ -138,7 +150,10 @@ internal static class LlamaFactoryRules
             if (!entry.IsDefault) draft.Shown(entry, "data.packing: true");
         }
         else
-            draft.Became(entry, "data.packing", entry.Plain(entry.IsOff ? "false" : "true"), entry.IsOff ? null : "examples in a row do not see each other, as with neat_packing");
+        {
+            var note = entry.IsOff ? null : "examples in a row do not see each other, as with neat_packing";
+            draft.Became(entry, "data.packing", entry.Plain(entry.IsOff ? "false" : "true"), note);
+        }
     };
 
     public static Rule GroupByLength { get; } = (draft, entry) =>
@@ -152,7 +167,10 @@ internal static class LlamaFactoryRules
     public static Rule EnableThinking { get; } = (draft, entry) =>
     {
         if (!entry.IsOff || !Thinking.Contains(draft.Text("template"))) draft.NoEffect(entry, Reasons.OwnTemplate);
-        else draft.Refuse(entry, "puts an empty thought before every answer as part of the prompt; give a template with such a prompt by model.chat_template in a run file of ours");
+        else
+            draft.Refuse(entry,
+                "puts an empty thought before every answer as part of the prompt; give a template with "
+                + "such a prompt by model.chat_template in a run file of ours");
     };
 
     /// <summary>warmup_steps comes first where it is more than 0; a constant schedule has no warm-up.</summary>
@@ -187,7 +205,7 @@ internal static class LlamaFactoryRules
         if (!draft.Text("mix_strategy").StartsWith("interleave", StringComparison.Ordinal))
             draft.Problem(probabilities.Place, "interleave_probs goes with mix_strategy: interleave_under or interleave_over");
         else if (probabilities.Names.Count != sources)
-            draft.Problem(probabilities.Place, string.Create(CultureInfo.InvariantCulture, $"interleave_probs has {probabilities.Names.Count} numbers for {sources} data sets"));
+            draft.Problem(probabilities.Place, FormattableString.Invariant($"interleave_probs has {probabilities.Names.Count} numbers for {sources} data sets"));
         else if (draft.Text("mix_strategy") != "interleave_once")
             return [.. probabilities.Names.Select(number => number with { Quoted = false })];
         return null;

@@ -47,14 +47,16 @@ internal static class LlamaFactoryV1
         new("peft_config.freeze_trainable_modules", LlamaFactoryRules.FreezePart(Method, Peft)),
         new("peft_config.freeze_extra_modules", LlamaFactoryRules.FreezePart(Method, Peft)),
         new("peft_config.cast_trainable_params_to_fp32", Unused("trained weights keep a copy in float32")),
-        .. All(Unused("llmtune merge writes merged models"), "peft_config.export_size", "peft_config.infer_dtype", "peft_config.export_legacy_format"),
+        .. All(Unused("llmtune merge writes merged models"), "peft_config.export_size", "peft_config.infer_dtype",
+            "peft_config.export_legacy_format"),
         .. All(Unused("for preference training only"), "pref_loss", "pref_beta", "pref_ftx", "simpo_gamma", "dpo_label_smoothing", "ld_alpha"),
 
         // the data
         new("train_dataset", LlamaFactoryV1Data.Rule("data.sources")),
         new("eval_dataset", LlamaFactoryV1Data.Rule("data.eval.sources")),
         new("cutoff_len", To("data.max_length")),   // 2048 in both
-        new("batching_strategy", OneOf("data.packing", "fills batches by tokens, which is not built; normal fills them by rows", ("normal", "false"), ("padding_free", "false")), "normal"),
+        new("batching_strategy", OneOf("data.packing", "fills batches by tokens, which is not built; normal fills them by rows", ("normal",
+            "false"), ("padding_free", "false")), "normal"),
         new("batching_workers", Unused(Workers)),
 
         // training
@@ -95,10 +97,12 @@ internal static class LlamaFactoryV1
 
     private static Rule Lora(Rule rule) => LlamaFactoryRules.Lora(Method, Path, rule);
 
-    private static (string, string)? Instead(MapNode file) =>
-        file["peft_config"] is MapNode peft && peft["export_dir"] is ScalarNode output
-            ? ("peft_config", $"this file merges an adapter, which is a command here: {LlamaFactoryCommands.Merge(Text(file["model"], "MODEL"), Text(peft["adapter_name_or_path"], "ADAPTER"), output.Text)}")
-            : null;
+    private static (string, string)? Instead(MapNode file)
+    {
+        if (file["peft_config"] is not MapNode peft || peft["export_dir"] is not ScalarNode output) return null;
+        var command = LlamaFactoryCommands.Merge(Text(file["model"], "MODEL"), Text(peft["adapter_name_or_path"], "ADAPTER"), output.Text);
+        return ("peft_config", $"this file merges an adapter, which is a command here: {command}");
+    }
 
     private static void Finish(Draft draft)
     {
@@ -106,9 +110,11 @@ internal static class LlamaFactoryV1
         if (draft.Entry("output_dir") is null) draft.Problem(draft.Place, "output_dir is missing; LLaMA-Factory would make up a name");
         foreach (var (ours, value) in ((string, string)[])
         [
-            ("training.lr_scheduler_type", "constant"), ("training.weight_decay", "0.01"), ("data.truncation", "truncate"), ("data.group_by_length", "false"),
+            ("training.lr_scheduler_type", "constant"), ("training.weight_decay", "0.01"), ("data.truncation",
+                "truncate"), ("data.group_by_length", "false"),
         ])
             draft.Set(ours, new ScalarNode(draft.Place, value, Quoted: false));
+        if (!draft.Has("bf16")) draft.Note("model.dtype stays auto, bfloat16 on a GPU that has it, else float32");
         draft.Note("a constant learning rate, a weight decay of 0.01, and longer rows are cut: so LLaMA-Factory v1 does unless told otherwise");
         draft.Note("the last rows of an epoch are trained on too, and a conversation is one row, where LLaMA-Factory v1 makes a row of each answer");
     }

@@ -6,6 +6,9 @@ namespace LlmTune.Recipes.OtherTools;
 /// <summary>The data of LLaMA-Factory v1: a file of rows, or a YAML file that describes data sets.</summary>
 internal static class LlamaFactoryV1Data
 {
+    /// <summary>The form of rows that no converter makes.</summary>
+    private const string Own = "messages";
+
     /// <param name="ours">The list that the sets become.</param>
     public static Rule Rule(string ours) => (draft, entry) =>
     {
@@ -13,10 +16,14 @@ internal static class LlamaFactoryV1Data
         if (!Path.Exists(path))
             draft.Refuse(entry, $"is not there ({path}), and nothing is downloaded");
         else if (Path.GetExtension(path) is not (".yaml" or ".yml"))
-            draft.Became(entry, ours, new ListNode(entry.Value.Place, [new MapNode(entry.Value.Place, [new MapEntry("path", entry.Value.Place, entry.Value)])]));
+            draft.Became(entry, ours, new ListNode(entry.Value.Place, [Rows(entry.Value)]));
         else
             Describe(draft, entry, ours, path);
     };
+
+    /// <summary>A file of rows as the tool itself has them.</summary>
+    private static MapNode Rows(ConfigNode path) =>
+        new(path.Place, [new MapEntry("path", path.Place, path), new MapEntry("format", path.Place, new ScalarNode(path.Place, Own, Quoted: false))]);
 
     /// <summary>Each entry of the description becomes a source; what is wrong is said with its place there.</summary>
     private static void Describe(Draft draft, ForeignEntry entry, string ours, string path)
@@ -30,17 +37,21 @@ internal static class LlamaFactoryV1Data
         List<ConfigNode> sources = [];
         foreach (var set in sets.Entries)
         {
-            if (set.Value is MapNode map) sources.Add(new MapNode(set.Place, [.. Source(draft, set, map), new MapEntry("label", set.Place, ScalarNode.Of(set.Key) with { Place = set.Place })]));
+            if (set.Value is MapNode map)
+                sources.Add(new MapNode(set.Place, [.. Source(draft, set, map), Label(set)]));
             else draft.Problem(set.Place, $"{set.Key} must be a section with a path");
         }
         draft.Became(entry, ours, new ListNode(entry.Value.Place, sources));
     }
 
+    private static MapEntry Label(MapEntry set) => new("label", set.Place, ScalarNode.Of(set.Key) with { Place = set.Place });
+
     private static IEnumerable<MapEntry> Source(Draft draft, MapEntry set, MapNode map)
     {
         void Refuse(MapEntry key, string why) => draft.Problem(key.Place, $"{set.Key}.{key.Key} {why}");
 
-        if (map["source"] is not ScalarNode { Text: "local" }) Refuse(set with { Key = "source" }, "is not local, and nothing is downloaded; fetch the rows and name their file");
+        if (map["source"] is not ScalarNode { Text: "local" })
+            Refuse(set with { Key = "source" }, "is not local, and nothing is downloaded; fetch the rows and name their file");
         foreach (var key in map.Entries)
         {
             var text = (key.Value as ScalarNode)?.Text ?? "";
@@ -70,6 +81,6 @@ internal static class LlamaFactoryV1Data
                     break;
             }
         }
-        if (map["converter"] is null) yield return new MapEntry("format", set.Place, new ScalarNode(set.Place, "messages", Quoted: false));
+        if (map["converter"] is null) yield return new MapEntry("format", set.Place, new ScalarNode(set.Place, Own, Quoted: false));
     }
 }

@@ -75,7 +75,9 @@ internal static class Rules
     public static Rule AdapterPath(string method) => (draft, entry) =>
     {
         if (entry.Names.Count > 1)
-            draft.Refuse(entry, "names several adapters; merge all but the last (llmtune merge ADAPTER --output FOLDER) and give that folder as the model");
+            draft.Refuse(entry,
+                "names several adapters; merge all but the last (llmtune merge ADAPTER "
+                + "--output FOLDER) and give that folder as the model");
         else if (draft.Text(method) != "lora")
             draft.Refuse(entry, $"is an adapter, which goes with {method}: lora");
         else

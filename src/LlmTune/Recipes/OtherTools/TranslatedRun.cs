@@ -33,7 +33,12 @@ public static class TranslatedRun
     {
         return run with
         {
-            Model = run.Model with { Path = Short(run.Model.Path)!, Tokenizer = Short(run.Model.Tokenizer), ChatTemplate = Short(run.Model.ChatTemplate) },
+            Model = run.Model with
+            {
+                Path = Short(run.Model.Path)!,
+                Tokenizer = Short(run.Model.Tokenizer),
+                ChatTemplate = Short(run.Model.ChatTemplate),
+            },
             Adapter = run.Adapter is LoraConfig { Path: { } adapter } lora ? lora with { Path = Short(adapter) } : run.Adapter,
             Data = run.Data with
             {

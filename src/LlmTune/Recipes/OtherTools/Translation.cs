@@ -26,8 +26,8 @@ public sealed class Translation
     private readonly ConfigNode _tree;
     private readonly Problems _problems;
 
-    internal Translation(string tool, string file, IReadOnlyList<TranslatedKey> keys, IReadOnlyList<string> notes, ConfigNode tree, Problems problems) =>
-        (Tool, File, Keys, Notes, _tree, _problems) = (tool, file, keys, notes, tree, problems);
+    internal Translation(
+        string tool, string file, IReadOnlyList<TranslatedKey> keys, IReadOnlyList<string> notes, ConfigNode tree, Problems problems) => (Tool, File, Keys, Notes, _tree, _problems) = (tool, file, keys, notes, tree, problems);
 
     /// <summary>The name of the tool.</summary>
     public string Tool { get; }
@@ -73,9 +73,11 @@ public sealed class Translation
         if (became.Exists(key => key.IsDefault)) lines.Add($"In brackets: not in the file, {Tool}'s default");
         var unused = Keys.Where(key => key.Ours is null && !key.Refused).GroupBy(key => key.Note!).ToList();
         if (unused.Count > 0) lines.Add("Without effect here");
-        lines.AddRange(unused.Select(reason => $"  {string.Join(", ", reason.Select(key => key.Value is "null" or "" ? key.Key : $"{key.Key}: {key.Value}"))} ({reason.Key})"));
+        lines.AddRange(unused.Select(reason => $"  {string.Join(", ", reason.Select(Line))} ({reason.Key})"));
         if (Notes.Count > 0) lines.Add("To know");
         lines.AddRange(Notes.Select(note => $"  {note}"));
         return string.Join('\n', lines);
+
+        static string Line(TranslatedKey key) => key.Value is "null" or "" ? key.Key : $"{key.Key}: {key.Value}";
     }
 }
