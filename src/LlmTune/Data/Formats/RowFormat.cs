@@ -24,9 +24,9 @@ public sealed record RowFormat(string Name, IReadOnlyList<Part> Parts, Func<Fiel
     /// </summary>
     private static readonly IReadOnlyList<RowFormat> ByName =
     [
-        AlpacaText.Format,
         PlainText.Format with { Name = "lines", Unit = TextUnit.Line },
         PlainText.Format with { Name = "paragraphs", Unit = TextUnit.Paragraph },
+        AlpacaText.Format,
     ];
 
     /// <summary>The format of this name.</summary>

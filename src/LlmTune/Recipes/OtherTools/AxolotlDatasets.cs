@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using LlmTune.Config;
 using LlmTune.Data.Formats;
 using LlmTune.Data.Sources;
@@ -5,7 +6,7 @@ using LlmTune.Data.Sources;
 namespace LlmTune.Recipes.OtherTools;
 
 /// <summary>The data sets of axolotl: each becomes a source, or one for each of its files.</summary>
-internal static class AxolotlDatasets
+internal static partial class AxolotlDatasets
 {
     private const string RolesToTrain = "roles_to_train";
 
@@ -47,6 +48,9 @@ internal static class AxolotlDatasets
     private static IEnumerable<ConfigNode> Sources(Draft draft, string prefix, ConfigNode set, bool pretraining) =>
         new Set(draft, prefix, (MapNode)set).Sources(pretraining);
 
+    [GeneratedRegex(@"^(?<name>\w+)\[:(?<count>[0-9]+)\]\z")]
+    private static partial Regex FirstRows();
+
     /// <summary>One data set.</summary>
     private sealed class Set(Draft draft, string prefix, MapNode map)
     {
@@ -67,7 +71,7 @@ internal static class AxolotlDatasets
         {
             _ when map["type"] is MapNode user => UserDefined(user),
             "alpaca" => Format("alpaca_text"),
-            "chat_template" => Conversations(Text("field_messages") ?? "messages", Property("role", "role"), Property("content", "content")),
+            "chat_template" or "chat_template.default" => Conversations(Text("field_messages") ?? "messages", Property("role", "role"), Property("content", "content")),
             "sharegpt" => Conversations(Text("field_messages") ?? "conversations", "from", "value"),
             "completion" or "pretrain" => Format("text", ("text", Text("field") ?? Text("text_column") ?? "text")),
             null => Format("tokenized"),
@@ -85,7 +89,7 @@ internal static class AxolotlDatasets
             else if (given.Key == "type") SayType(entry, settings);
             else if (given.Key is "field" or "text_column") SayFor(entry, type is "completion" or null, "columns: text");
             else if (given.Key == "roles") SayRoles(entry);
-            else if (OfConversations.Contains(given.Key)) SayFor(entry, type is "chat_template" or "sharegpt", "format and columns");
+            else if (OfConversations.Contains(given.Key)) SayFor(entry, type is "chat_template" or "chat_template.default" or "sharegpt", "format and columns");
             else if (given.Key == RolesToTrain) SayRolesToTrain(entry);
             else if (given.Key is "train_on_eos" or "train_on_eot") SayEnd(entry);
             else if (given.Key == "chat_template") AxolotlRules.ChatTemplate(draft, entry);
@@ -167,16 +171,24 @@ internal static class AxolotlDatasets
 
         private void SaySplit(ForeignEntry entry)
         {
-            if (entry.Text.AsSpan().IndexOfAny('[', '+') >= 0)
-                draft.Refuse(entry, "is a part of a split; limit of a source takes the first rows in a run file of ours");
-            else if (Paths().All(path => IsFile(path.Text))) SayFor(entry, entry.Text != "train", $"split: {entry.Text}");
-            else draft.Shown(entry, $"split: {entry.Text}");
+            if (entry.Text.AsSpan().IndexOfAny('[', '+') >= 0 && !FirstRows().IsMatch(entry.Text))
+                draft.Refuse(entry, "is a share of a split; limit of a source takes the first rows in a run file of ours");
+            else if (entry.Text == "train" && Paths().TrueForAll(path => IsFile(path.Text)))
+                draft.NoEffect(entry, "a file is one split");
+            else
+                draft.Shown(entry, string.Join(", ", Split("folder").Select(setting => $"{setting.Key}: {NodeText.Flow(setting.Value)}")));
         }
 
+        /// <summary>A split, of a folder only, since a file is one split; <c>train[:1000]</c> is a limit as well.</summary>
         private IEnumerable<MapEntry> Split(string path)
         {
             var given = map.Entries.FirstOrDefault(entry => entry.Key == "split" && entry.Value is ScalarNode { Kind: ScalarKind.Text });
-            if (given is not null && !(IsFile(path) && Text("split") == "train")) yield return new MapEntry("split", given.Place, given.Value);
+            if (given is null) yield break;
+            var first = FirstRows().Match(Text("split")!);
+            var name = first.Success ? first.Groups["name"].Value : Text("split")!;
+            var value = Entry(given);
+            if (!(IsFile(path) && name == "train")) yield return new MapEntry("split", given.Place, value.Quoted(name));
+            if (first.Success) yield return new MapEntry("limit", given.Place, value.Plain(first.Groups["count"].Value));
         }
 
         private List<ScalarNode> Paths()

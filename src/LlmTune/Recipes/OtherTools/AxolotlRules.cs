@@ -1,5 +1,7 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmTune.Config;
+using LlmTune.Models;
 using static LlmTune.Recipes.OtherTools.Rules;
 
 namespace LlmTune.Recipes.OtherTools;
@@ -77,6 +79,13 @@ internal static partial class AxolotlRules
         else draft.Refuse(entry, "needs chat_template_jinja beside it");
     };
 
+    /// <summary>A special token that the tokenizer has already.</summary>
+    public static Rule SpecialToken { get; } = (draft, entry) =>
+    {
+        if (entry.Text == OwnToken(draft, entry.Key["special_tokens.".Length..])) draft.NoEffect(entry, "as the tokenizer has it");
+        else draft.Refuse(entry, "is not the tokenizer's own; change it in tokenizer_config.json, and leave it out here");
+    };
+
     public static Rule Packing { get; } = (draft, entry) =>
     {
         if (draft.Entry("pretraining_dataset") is null) draft.Became(entry, "data.packing", entry.Plain(entry.IsOff ? "false" : "true"));
@@ -118,7 +127,8 @@ internal static partial class AxolotlRules
     public static Rule EvalStrategy { get; } = (draft, entry) =>
     {
         if (!HoldsOut(draft)) draft.NoEffect(entry, "nothing is held out");
-        else if (draft.Has("eval_steps") || draft.Has("evals_per_epoch")) draft.NoEffect(entry, "eval_steps or evals_per_epoch says it");
+        else if (entry.IsDefault && draft.Has("evaluation_strategy")) return;
+        else if (draft.Has("eval_steps") || draft.Entry("evals_per_epoch") is not null) draft.NoEffect(entry, "eval_steps or evals_per_epoch says it");
         else draft.Became(entry, "training.eval_strategy", entry.Value);
     };
 
@@ -171,6 +181,24 @@ internal static partial class AxolotlRules
     }
 
     private static bool HoldsOut(Draft draft) => draft.Has("val_set_size") || draft.Has("test_datasets");
+
+    /// <summary>What tokenizer_config.json of the model calls a token; null where it does not say, or is not here.</summary>
+    private static string? OwnToken(Draft draft, string name)
+    {
+        try
+        {
+            var model = draft.Text(draft.Has("tokenizer_config") ? "tokenizer_config" : "base_model");
+            var folder = Path.Combine(draft.Place.Folder, model);
+            var file = Path.Combine(Directory.Exists(folder) ? folder : HubCache.Resolve(model), "tokenizer_config.json");
+            using var config = JsonDocument.Parse(File.ReadAllBytes(file));
+            if (!config.RootElement.TryGetProperty(name, out var token)) return null;
+            return token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out var content) ? content.GetString() : token.GetString();
+        }
+        catch (Exception e) when (e is RequestException or IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        {
+            return null;   // training says what is wrong with the model
+        }
+    }
 
     private static void EachEpoch(Draft draft, ForeignEntry entry, string? note) =>
         draft.Became(entry, "training.eval_strategy", entry.Plain("epoch"), note);

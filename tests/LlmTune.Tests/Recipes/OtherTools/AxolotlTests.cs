@@ -188,6 +188,25 @@ public class AxolotlTests
     }
 
     [Fact]
+    public void The_first_rows_of_a_split_are_a_limit()
+    {
+        var folder = Theirs.Config("base_model: x\nlearning_rate: 1e-4\ndatasets: [{ path: ./sets, type: completion, split: 'test[:100]' }]").Data.Sources[0];
+        Assert.Equal(("test", 100), (folder.Split, folder.Limit));
+        var file = Source("type: completion, split: 'train[:100]'");
+        Assert.Equal((null, 100), (file.Split, file.Limit));
+        Assert.Equal((null, null), (Source("type: completion, split: train").Split, Source("type: completion, split: train").Limit));
+    }
+
+    [Fact]
+    public void Special_tokens_that_are_the_models_own_change_nothing()
+    {
+        var own = $"base_model: {RealModels.Stories}\nlearning_rate: 1e-4\ndatasets: [{{ path: r.jsonl, type: completion }}]\nspecial_tokens: {{ bos_token: <s>, eos_token: </s> }}";
+        Assert.Equal(2, Theirs.Translate(own).Keys.Count(key => key.Note == "as the tokenizer has it"));
+        Assert.Equal("theirs.yaml:4:35: special_tokens.eos_token: <|im_end|> is not the tokenizer's own; change it in tokenizer_config.json, and leave it out here",
+            Theirs.Problems(own.Replace("</s>", "<|im_end|>", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void A_prompt_of_ones_own_is_a_template()
     {
         var source = Source("type: { field_instruction: question, field_output: answer, format: \"Q: {instruction}\\nA:\", no_input_format: \"Q: {instruction}\\nA:\" }");
@@ -207,7 +226,7 @@ public class AxolotlTests
     [InlineData("path: a.jsonl, type: chat_template, train_on_eos: last", "theirs.yaml:4:43: datasets.0.train_on_eos: last is not built; here the end of every trained turn is trained on (turn); leave it out")]
     [InlineData("path: a.jsonl, type: chat_template, roles: { user: [customer] }", "theirs.yaml:4:43: datasets.0.roles calls 'customer' the role user, which this form of rows does not; rename it in the rows")]
     [InlineData("path: a.jsonl, type: completion, shards: 10", "theirs.yaml:4:40: datasets.0.shards: 10 takes a part of the data; limit of a source does so in a run file of ours")]
-    [InlineData("path: sets, type: completion, split: 'train[:20%]'", "theirs.yaml:4:37: datasets.0.split: train[:20%] is a part of a split; limit of a source takes the first rows in a run file of ours")]
+    [InlineData("path: sets, type: completion, split: 'train[:20%]'", "theirs.yaml:4:37: datasets.0.split: train[:20%] is a share of a split; limit of a source takes the first rows in a run file of ours")]
     [InlineData("path: a.jsonl, type: { format: \"{instruction}{input}\" }", "theirs.yaml:4:22: datasets.0.type has one prompt for rows with an input (format) and another for those without (no_input_format), which is not built; make both alike")]
     [InlineData("path: a.jsonl, type: chat_template, message_property_mappings: { role: who, content: what }", "theirs.yaml:4:5: datasets.0 has turns of who and what; there are role and content, and from and value; rename them in the rows")]
     [InlineData("type: completion", "theirs.yaml:4:5: datasets.0.path is missing: a file or a folder")]
@@ -219,7 +238,7 @@ public class AxolotlTests
         theirs.yaml:7:1: load_in_4bit: true holds the base in few bits, which is not built; leave it out to train on the whole weights (more memory)
         theirs.yaml:9:1: optimizer: adamw_bnb_8bit is AdamW with its state in few bits, which is not built; adamw_torch is the same update with state in 32 bits
         theirs.yaml:10:1: rl: dpo trains on preferences or rewards, which is not built; supervised fine-tuning is
-        theirs.yaml:11:1: special_tokens.eos_token: </s> changes a token of the tokenizer; change it in tokenizer_config.json, and leave it out here
+        theirs.yaml:11:1: special_tokens.eos_token: </s> is not the tokenizer's own; change it in tokenizer_config.json, and leave it out here
         theirs.yaml:13:1: sequence_length: 5 is not known as a key of axolotl, did you mean 'sequence_len'?
         """.ReplaceLineEndings("\n").Replace("11:1: special", "12:3: special", StringComparison.Ordinal), Theirs.Problems($"""
         {Least}
