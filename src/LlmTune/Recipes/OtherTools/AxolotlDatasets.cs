@@ -176,7 +176,7 @@ internal static partial class AxolotlDatasets
             else if (entry.Text == "train" && Paths().TrueForAll(path => IsFile(path.Text)))
                 draft.NoEffect(entry, "a file is one split");
             else
-                draft.Shown(entry, string.Join(", ", Split("folder").Select(setting => $"{setting.Key}: {NodeText.Flow(setting.Value)}")));
+                draft.Shown(entry, string.Join(", ", Split(Paths()[0].Text).Select(setting => $"{setting.Key}: {NodeText.Flow(setting.Value)}")));
         }
 
         /// <summary>A split, of a folder only, since a file is one split; <c>train[:1000]</c> is a limit as well.</summary>

@@ -27,7 +27,8 @@ public sealed class Translation
     private readonly Problems _problems;
 
     internal Translation(
-        string tool, string file, IReadOnlyList<TranslatedKey> keys, IReadOnlyList<string> notes, ConfigNode tree, Problems problems) => (Tool, File, Keys, Notes, _tree, _problems) = (tool, file, keys, notes, tree, problems);
+        string tool, string file, IReadOnlyList<TranslatedKey> keys, IReadOnlyList<string> notes, ConfigNode tree, Problems problems) =>
+        (Tool, File, Keys, Notes, _tree, _problems) = (tool, file, keys, notes, tree, problems);
 
     /// <summary>The name of the tool.</summary>
     public string Tool { get; }
