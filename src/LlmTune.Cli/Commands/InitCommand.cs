@@ -4,6 +4,7 @@ using LlmTune.Config;
 using LlmTune.Models;
 using LlmTune.Native;
 using LlmTune.Recipes;
+using LlmTune.Recipes.OtherTools;
 using Spectre.Console;
 
 namespace LlmTune.Cli.Commands;
@@ -29,37 +30,65 @@ internal static class InitCommand
         {
             Description = "lora, full (every weight), or pretrain (from random weights)", HelpName = "name", DefaultValueFactory = _ => "lora",
         };
+        var from = new Option<string>("--from") { Description = "run file of LLaMA-Factory or axolotl to translate", HelpName = "file" };
         var force = new Option<bool>("--force") { Description = "overwrite the file if it is there" };
         method.OneOf([.. Methods.Keys]);
         var command = new Verb("init", "write a commented run file to start from",
             "init run.yaml --model models/Qwen2.5-0.5B-Instruct --data data/train.jsonl",
             "init full.yaml --method full --model Qwen/Qwen3-0.6B --data data/domain.jsonl --data data/general.jsonl",
+            "init run.yaml --from llama3_lora_sft.yaml",
             "init  # asks for what is missing")
         {
-            file, model, data, method, force,
+            file, model, data, method, from, force,
         };
-        command.SetAction(args => Run(
-            args.GetValue(file)!, args.GetValue(model), args.GetValue(data) ?? [], Methods[args.GetValue(method)!], args.GetValue(force), args.Session()));
+        command.SetAction(args =>
+        {
+            var (target, session) = (args.GetValue(file)!, args.Session());
+            RequireFree(target, args.GetValue(force));
+            if (args.GetValue(from) is not { } theirs)
+                return Run(target, args.GetValue(model), args.GetValue(data) ?? [], Methods[args.GetValue(method)!], session);
+            if (args.GetValue(model) is not null || args.GetValue(data) is { Length: > 0 })
+                throw new RequestException("--from takes model and data from the file that it translates; change them in what it writes");
+            return Translate(target, theirs, session);
+        });
         return command;
     }
 
-    private static int Run(string file, string? model, IReadOnlyList<string> data, StarterMethod method, bool force, Session session)
+    private static void RequireFree(string file, bool force)
     {
         if (File.Exists(file) && !force) throw new RequestException($"{file} is there already; choose another name, or overwrite it by --force");
         if (Directory.Exists(file)) throw new RequestException($"{file} is a folder; name the run file to write in it");
+    }
+
+    private static int Translate(string file, string theirs, Session session)
+    {
+        var run = RunFile.Load(theirs);
+        if (run.From is not { } translation) throw new RequestException($"{theirs} is a run file of ours already; llmtune train {theirs} runs it");
+        session.Log.Information("{Report}\n", translation.Report());
+        Write(file, TranslatedRun.Text(run, Path.GetFileName(file), Path.GetDirectoryName(Path.GetFullPath(file))!, SchemaFile), session);
+        return 0;
+    }
+
+    private static int Run(string file, string? model, IReadOnlyList<string> data, StarterMethod method, Session session)
+    {
         (model, data) = Ask(model, data, session.Screen);
 
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         foreach (var source in data.Where(source => source != "-" && !source.Contains('*', StringComparison.Ordinal) && !Path.Exists(source)))
             session.Log.Warning("there is no file {Data} yet", source);
 
+        Write(file, Text(Path.GetFileName(file), Fitted(Run(folder, model, data, method), model, session)), session);
+        return 0;
+    }
+
+    private static void Write(string file, string text, Session session)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         Directory.CreateDirectory(folder);
-        var run = Fitted(Run(folder, model, data, method), model, session);
-        File.WriteAllText(file, Text(Path.GetFileName(file), run));
+        File.WriteAllText(file, text);
         File.WriteAllText(Path.Join(folder, SchemaFile), ConfigFile.Schema<RunConfig>(SchemaCommand.Title));
         session.Log.Information("Wrote {File}, and {Schema} beside it, by which editors complete and check it", file, SchemaFile);
         session.Log.Information("Next: look it over, then llmtune preview {File} --check, and llmtune train {File}", file, file);
-        return 0;
     }
 
     /// <summary>The run; paths in it are relative to the folder of its file.</summary>

@@ -28,7 +28,7 @@ internal static class PreviewCommand
             if (args.GetValue(rows) < 0) throw new RequestException($"--rows must be at least 0, got {args.GetValue(rows)}");
             var file = args.GetValue(config)!;
             var session = args.Session();
-            var preview = Read(RunConfig.Load(file, args.GetValue(overrides) ?? []), args.GetValue(rows), session);
+            var preview = Read(RunFiles.Read(file, args.GetValue(overrides) ?? [], session), args.GetValue(rows), session);
             new PreviewScreen(session.Screen.Results).Show(preview, args.GetValue(ids), args.GetValue(check));
             if (args.GetValue(html) is { } page)
             {

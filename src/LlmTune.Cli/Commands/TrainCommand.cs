@@ -11,7 +11,7 @@ internal static class TrainCommand
 {
     public static Command Create()
     {
-        var config = new Argument<string>("run.yaml") { Description = "run file, see configs/ and llmtune init" };
+        var config = new Argument<string>("run.yaml") { Description = "run file, see configs/ and llmtune init; LLaMA-Factory's and axolotl's are translated" };
         var overrides = new Argument<string[]>("settings") { Description = "settings to change: adapter.r=4 learning_rate=1e-5", Arity = ArgumentArity.ZeroOrMore };
         var force = new Option<bool>("--force") { Description = "replace a run that is in the output folder" };
         var dry = new Option<bool>("--dry-run") { Description = "show parameters, data, steps and memory; write nothing" };
@@ -28,7 +28,7 @@ internal static class TrainCommand
 
     private static int Run(string file, string[] overrides, bool dry, bool force, Session session)
     {
-        var config = RunConfig.Load(file, overrides);
+        var config = RunFiles.Read(file, overrides, session);
         Libtorch.Load();
         if (dry) return DryRun.Show(config, force, session);
         session.Interrupt.Expect("writing what has been learnt after this step");

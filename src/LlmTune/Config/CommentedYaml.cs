@@ -30,7 +30,7 @@ internal static class CommentedYaml
             var below = value is null ? null : (setting.Form as VariantForm)?.Of(value) ?? setting.Form as SectionForm;
             if (indent == 0 && setting.Form is SectionForm or VariantForm) rows.Add(default);
             var written = value is null ? setting.Doc.Example : NodeText.Flow(setting.Form.Write(value));
-            if (value is null || (setting.Doc.Default is not null && !setting.IsNullable))
+            if (value is null || (setting.Doc.Default is not null && !setting.IsNullable && Follows(form, section, setting)))
                 rows.Add(new Row($"{margin}# {setting.Key}: {written}", Comment(setting)));
             else if (below is not null)
             {
@@ -45,6 +45,15 @@ internal static class CommentedYaml
             else
                 rows.Add(new Row($"{margin}{setting.Key}: {written}", Comment(setting)));
         }
+    }
+
+    /// <summary>Whether a setting says what follows from the others anyway.</summary>
+    private static bool Follows(SectionForm form, object section, Setting setting)
+    {
+        var written = (MapNode)form.Write(section);
+        var others = written with { Entries = [.. written.Entries.Where(entry => entry.Key != setting.Key)] };
+        var derived = form.Read(others, new Reading(new Problems(), form)) is { } read ? setting.Get(read) : null;
+        return derived is not null && derived.Equals(setting.Get(section));
     }
 
     /// <summary>The first with all its settings, the others with what is not the default.</summary>

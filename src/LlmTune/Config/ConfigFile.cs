@@ -14,14 +14,18 @@ public static class ConfigFile
     /// <param name="overrides">Settings to change: <c>adapter.r=8</c>.</param>
     /// <exception cref="ConfigException">Everything that is wrong with it.</exception>
     /// <exception cref="RequestException">There is no such file.</exception>
-    public static T Load<T>(string path, params IEnumerable<string> overrides) where T : class
+    public static T Load<T>(string path, params IEnumerable<string> overrides) where T : class => Parse<T>(ReadText(path), path, overrides);
+
+    /// <summary>The text of a run file.</summary>
+    /// <exception cref="RequestException">There is no such file.</exception>
+    internal static string ReadText(string path)
     {
         if (Directory.Exists(path)) throw new RequestException($"{path} is a folder; a run file is needed");
         if (!File.Exists(path))
             throw new RequestException($"there is no file {path} in {Directory.GetCurrentDirectory()}{Suggest.Hint(Similar(path))}");
         if (new FileInfo(path).Length is > LargestFile and var size)
             throw new RequestException($"{path} has {size / 1e6:f0} MB; this is not a run file (did you mean to name it under data.sources?)");
-        return Parse<T>(File.ReadAllText(path), path, overrides);
+        return File.ReadAllText(path);
     }
 
     /// <param name="yaml">The text of a run file.</param>
@@ -31,12 +35,17 @@ public static class ConfigFile
     public static T Parse<T>(string yaml, string name, params IEnumerable<string> overrides) where T : class
     {
         var problems = new Problems();
-        var form = (SectionForm)Forms.Of<T>();
         var tree = YamlTree.Read(yaml, name, Path.GetDirectoryName(Path.GetFullPath(name))!, problems);
+        return Read<T>(tree, overrides, problems) ?? throw problems.ToException();
+    }
+
+    /// <summary>The record of a tree; null if anything is wrong, which <paramref name="problems"/> then hold.</summary>
+    internal static T? Read<T>(ConfigNode tree, IEnumerable<string> overrides, Problems problems) where T : class
+    {
+        var form = (SectionForm)Forms.Of<T>();
         foreach (var assignment in overrides) tree = Overrides.Apply(tree, assignment, form, problems);
-        var config = form.Read(tree, new Reading(problems, form));
-        problems.ThrowIfAny();
-        return (T)config!;
+        var config = (T?)form.Read(tree, new Reading(problems, form));
+        return problems.Count == 0 ? config : null;
     }
 
     public static string ToYaml<T>(T config) where T : class => NodeText.Yaml(Forms.Of<T>().Write(config));

@@ -34,7 +34,7 @@ public sealed partial record RunConfig : ISettingRules
 
     /// <summary>The run of a file, with every default decided.</summary>
     /// <exception cref="RequestException">Everything that is wrong with it.</exception>
-    public static RunConfig Load(string path, params IEnumerable<string> overrides) => ConfigFile.Load<RunConfig>(path, overrides).Resolved();
+    public static RunConfig Load(string path, params IEnumerable<string> overrides) => RunFile.Load(path, overrides).Config.Resolved();
 
     /// <summary>The same with the defaults that depend on several sections.</summary>
     public RunConfig Resolved() => this with

@@ -110,7 +110,8 @@ internal sealed class PathForm(bool maybe) : Form
         if (text.Contains('\0', StringComparison.Ordinal)) throw new ConfigValueException("must be a path, got a text with a null character");
         if (text == "~" || text.StartsWith("~/", StringComparison.Ordinal) || text.StartsWith(@"~\", StringComparison.Ordinal))
             return Path.GetFullPath(Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), text[1..]));
-        var full = Path.GetFullPath(text, node.Place.Folder);
+        var folder = node.Place.Folder.Length > 0 ? node.Place.Folder : Directory.GetCurrentDirectory();
+        var full = Path.GetFullPath(text, folder);
         return maybe && !text.StartsWith('.') && !Path.IsPathRooted(text) && !Path.Exists(full) ? text : full;
     }
 

@@ -25,18 +25,21 @@ public sealed record RowFormat(string Name, IReadOnlyList<Part> Parts, Func<Fiel
     /// <summary>What of a text file is a row of this format.</summary>
     public TextUnit Unit { get; init; }
 
-    /// <summary>Names under which a text file is split otherwise: <c>lines</c>, <c>paragraphs</c>.</summary>
-    private static readonly IReadOnlyList<RowFormat> TextUnits =
+    /// <summary>
+    /// Formats that only their name tells from others: a text file that is split otherwise (<c>lines</c>, <c>paragraphs</c>), alpaca as a text.
+    /// </summary>
+    private static readonly IReadOnlyList<RowFormat> ByName =
     [
         PlainText.Format with { Name = "lines", Unit = TextUnit.Line },
         PlainText.Format with { Name = "paragraphs", Unit = TextUnit.Paragraph },
+        AlpacaText.Format,
     ];
 
     /// <summary>The format of this name.</summary>
     /// <exception cref="RequestException">There is none.</exception>
     public static RowFormat Named(string name) =>
-        All.Concat(TextUnits).FirstOrDefault(f => f.Name == name)
-        ?? throw new RequestException($"'{name}' is no format of rows; expected {string.Join(", ", All.Concat(TextUnits).Select(f => f.Name))}");
+        All.Concat(ByName).FirstOrDefault(f => f.Name == name)
+        ?? throw new RequestException($"'{name}' is no format of rows; expected {string.Join(", ", All.Concat(ByName).Select(f => f.Name))}");
 
     /// <summary>Of each list one part must be there too.</summary>
     public IReadOnlyList<string[]> OneOf { get; init; } = [];

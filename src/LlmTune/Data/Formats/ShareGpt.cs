@@ -35,6 +35,9 @@ internal static class ShareGpt
     /// <summary>A turn that calls functions: its text is JSON with a name and arguments, or a list of such.</summary>
     private const string Call = "function_call";
 
+    /// <summary>The role that a name stands for; null for one that is not known.</summary>
+    public static string? RoleOf(string name) => Roles.GetValueOrDefault(name);
+
     public static RowFormat Format { get; } = new(
         "sharegpt",
         [new Part("conversations", true, "messages", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false)],

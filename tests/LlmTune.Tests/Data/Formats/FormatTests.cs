@@ -141,7 +141,7 @@ public class FormatTests
         Assert.Contains("    columns: { prompt: db_id, completion: query }\n", message, StringComparison.Ordinal);
         Assert.Contains("    prompt_template: \"{db_id}\\n{question}\"\n    columns: { completion: query }", message, StringComparison.Ordinal);
         Assert.Equal(
-            "'chatml' is no format of rows; expected tokenized, preference, ranking, kto, messages, sharegpt, prompt_completion, alpaca, question_answer, text, lines, paragraphs",
+            "'chatml' is no format of rows; expected tokenized, preference, ranking, kto, messages, sharegpt, prompt_completion, alpaca, question_answer, text, lines, paragraphs, alpaca_text",
             Assert.Throws<RequestException>(() => RowFormat.Named("chatml")).Message);
     }
 
