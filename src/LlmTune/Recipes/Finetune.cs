@@ -65,6 +65,7 @@ public static class Finetune
         var last = steps == 0 ? first : evaluation.Last;
 
         Save(run, plan, model, adapters);
+        LossPlot.Write(run.Metrics, run.Losses, Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Path)));
         AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, steps, total, first, last));
         return new FinetuneResult(run, steps, first, last, interrupted);
     }
