@@ -54,7 +54,8 @@ internal sealed class QuickstartScreen(Session session)
     {
         _console.Write(EvalCommand.Table(results));
         var (before, adapter, merged) = (results[0], results[1], results[^1]);
-        Say($"Tuning raised exact match from {100 * before.ExactMatch:F1} % to {100 * adapter.ExactMatch:F1} % of {adapter.Answers.Count:N0} questions about tables it has never seen, and lowered the loss from {before.All.Loss:F2} to {adapter.All.Loss:F2}. Adapter and merged model {(Equal(adapter, merged) ? "give the same answers." : "differ in some answers.")}");
+        Say($"Loss {before.All.Loss:F2} before tuning, {adapter.All.Loss:F2} after; right to the letter {Percent(before)} before, {Percent(adapter)} after, of {adapter.Answers.Count:N0} questions about tables that were not trained on.");
+        Paragraph($"Adapter and merged model {(Equal(adapter, merged) ? "give the same answers." : "differ in some answers: rounding decided between two tokens.")}");
         foreach (var sample in samples)
         {
             _console.WriteLine();
@@ -96,6 +97,8 @@ internal sealed class QuickstartScreen(Session session)
         session.Screen.People.Line(
             "interrupted ", "yellow", $"{step}; what stands so far is in {request.Folder}. llmtune quickstart begins anew, and replaces it");
     }
+
+    private static string Percent(EvaluationResult result) => string.Create(CultureInfo.InvariantCulture, $"{100 * result.ExactMatch:F1} %");
 
     private static bool Equal(EvaluationResult a, EvaluationResult b) => a.Answers.Select(answer => answer.Generated).SequenceEqual(b.Answers.Select(answer => answer.Generated));
 

@@ -33,7 +33,7 @@ public static class LossPlot
     public static void Write(string metricsPath, string svgPath, string? title = null)
     {
         var losses = LossCurves.Read(metricsPath);
-        var svg = SvgExporter.ExportToString(Draw(losses, title), Width, Height, isDocument: true, useVerticalTextAlignmentWorkaround: true);
+        var svg = SvgExporter.ExportToString(Draw(losses, title), Width, Height, isDocument: true, new AnyFont(), useVerticalTextAlignmentWorkaround: true);
         AtomicFile.WriteText(svgPath, svg);
     }
 
@@ -48,19 +48,19 @@ public static class LossPlot
             Background = OxyColors.White,
             TextColor = Ink,
             PlotAreaBorderColor = Grid,
-            DefaultFont = "sans-serif",
+            DefaultFont = "Arial, sans-serif",
             TitleFontSize = 14,
             TitleFontWeight = FontWeights.Normal,
         };
         model.Axes.Add(Axis(new LinearAxis { MinimumPadding = 0.01, MaximumPadding = 0.01, MinimumMajorStep = 1 }, AxisPosition.Bottom, "step"));
         model.Axes.Add(Axis(isWide ? new LogarithmicAxis() : new LinearAxis { MinimumPadding = 0.05, MaximumPadding = 0.05 },
-            AxisPosition.Left, isWide ? "loss per token (logarithmic)" : "loss per token"));
+            AxisPosition.Left, "loss per trained token"));
         model.Legends.Add(new Legend { LegendPosition = LegendPosition.RightTop, LegendBackground = OxyColors.White, LegendBorder = Grid });
 
         if (losses.Training.Count > 0)
         {
             model.Series.Add(Line("training", losses.Training, Raw, thickness: 1, marked: losses.Training.Count == 1));
-            if (losses.Training.Count > 2) model.Series.Add(Line("training, smoothed", Smoothed(losses.Training), Smooth, thickness: 2, marked: false));
+            if (losses.Training.Count > 2) model.Series.Add(Line("smoothed", Smoothed(losses.Training), Smooth, thickness: 2, marked: false));
         }
         if (losses.HeldOut.Count > 0) model.Series.Add(Line("held out", losses.HeldOut, HeldOut, thickness: 1.5, marked: true));
         return model;
@@ -80,20 +80,33 @@ public static class LossPlot
     private static LineSeries Line(string title, IReadOnlyList<DataPoint> points, OxyColor color, double thickness, bool marked)
     {
         var line = new LineSeries { Title = title, Color = color, StrokeThickness = thickness };
+        if (marked) line.LineStyle = LineStyle.Dash;
         if (marked) (line.MarkerType, line.MarkerSize, line.MarkerFill) = (MarkerType.Circle, 3.5, color);
         line.Points.AddRange(points);
         return line;
     }
 
-    /// <summary>Each point is the mean of those around it, fewer towards the ends, so that nothing is shifted.</summary>
+    /// <summary>Each point is the mean of those around it; of fewer at the beginning, where losses fall fast, so that nothing is shifted there.</summary>
     internal static IReadOnlyList<DataPoint> Smoothed(IReadOnlyList<DataPoint> points)
     {
         var reach = Math.Max(1, (int)(points.Count * Reach));
         return [.. points.Select((point, i) =>
         {
-            var room = Math.Min(reach, Math.Min(i, points.Count - 1 - i));
+            var room = Math.Min(reach, i);
             return new DataPoint(point.X, points.Skip(i - room).Take(2 * room + 1).Average(p => p.Y));
         })];
+    }
+
+    /// <summary>Measures text for whatever font the picture is shown with: a little wider and higher than Helvetica's.</summary>
+    private sealed class AnyFont() : PdfRenderContext(Width, Height, OxyColors.White)
+    {
+        private const double Wider = 1.15, Higher = 1.25;
+
+        public override OxySize MeasureText(string text, string fontFamily, double fontSize, double fontWeight)
+        {
+            var size = base.MeasureText(text, "Helvetica", fontSize, fontWeight);
+            return new OxySize(size.Width * Wider, size.Height * Higher);
+        }
     }
 }
 

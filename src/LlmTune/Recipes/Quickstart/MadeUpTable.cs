@@ -44,7 +44,7 @@ internal sealed record MadeUpTable(string Name, string[] Texts, string[] Numbers
 
     private static string[] DifferentNumbers(int count, ref SplitMix64 random)
     {
-        var all = Enumerable.Range(10, 90).Select(number => $"{number}").ToArray();
+        var all = Enumerable.Range(2, 18).Select(number => $"{5 * number}").ToArray();
         return random.Pick(all, count);
     }
 }

@@ -10,11 +10,11 @@ internal static class QuickstartRuns
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    public static void Write(QuickstartFolder folder, long seed, int vocabulary)
+    public static void Write(QuickstartFolder folder, long seed, QuickstartSize size)
     {
-        AtomicFile.WriteText(folder.Shape, Shape(vocabulary).ToJsonString(Indented) + "\n");
-        AtomicFile.WriteText(folder.PretrainFile, Pretrain(seed, QuickstartFolder.Shown(folder.PretrainFile)));
-        AtomicFile.WriteText(folder.LoraFile, Lora(seed, QuickstartFolder.Shown(folder.LoraFile)));
+        AtomicFile.WriteText(folder.Shape, Shape(size.Vocabulary).ToJsonString(Indented) + "\n");
+        AtomicFile.WriteText(folder.PretrainFile, Pretrain(seed, size, QuickstartFolder.Shown(folder.PretrainFile)));
+        AtomicFile.WriteText(folder.LoraFile, Lora(seed, size, QuickstartFolder.Shown(folder.LoraFile)));
     }
 
     /// <summary>
@@ -35,7 +35,7 @@ internal static class QuickstartRuns
         return shape;
     }
 
-    private static string Pretrain(long seed, string file) => $$"""
+    private static string Pretrain(long seed, QuickstartSize size, string file) => $$"""
         # Pretraining: a model with random weights reads general text and conversations about a little world.
         #
         #   llmtune train {{file}} --force
@@ -50,7 +50,7 @@ internal static class QuickstartRuns
           sources:
             - { path: data/text.jsonl }     # {"text": …}: every token is trained on
             - { path: data/chats.jsonl }    # {"messages": […]}: the assistant's answers are trained on
-          eval: { fraction: 0.02 }    # held out, chosen by the rows' hash
+          eval: { fraction: 0.01 }    # held out, chosen by the rows' hash
           max_length: 128             # tokens in a row
           packing: false              # one text a row: small steps, many of them
           cache: false                # a toy's tokens need not be kept
@@ -58,16 +58,17 @@ internal static class QuickstartRuns
         training:
           output_dir: base
           num_train_epochs: 1
-          per_device_train_batch_size: 16
+          per_device_train_batch_size: {{size.PretrainBatch}}
           learning_rate: 3e-3         # high, because the model is tiny
           weight_decay: 0.1
           adam_beta2: 0.95
           logging_steps: 20
+          eval_steps: {{size.EvalSteps}}
           seed: {{seed}}
 
         """;
 
-    private static string Lora(long seed, string file) => $$"""
+    private static string Lora(long seed, QuickstartSize size, string file) => $$"""
         # LoRA: the pretrained model learns to answer questions about tables in SQL, and keeps reading some general text beside.
         #
         #   llmtune train {{file}} --force
@@ -99,6 +100,7 @@ internal static class QuickstartRuns
           per_device_train_batch_size: 8
           learning_rate: 4e-3         # high, because the model is tiny; 2e-4 is usual for real ones
           logging_steps: 20
+          eval_steps: {{size.EvalSteps}}
           seed: {{seed}}
 
         """;

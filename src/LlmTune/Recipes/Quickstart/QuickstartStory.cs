@@ -51,7 +51,7 @@ public sealed class QuickstartStory
     public QuickstartData WriteData(string program)
     {
         _data.Write(Folder.Data);
-        QuickstartRuns.Write(Folder, _request.Seed, _size.Vocabulary);
+        QuickstartRuns.Write(Folder, _request.Seed, _size);
         AtomicFile.WriteText(Folder.Commands, Commands.Script(program));
         var example = _data.Train[0];
         return new QuickstartData(_data.Texts.Count, _data.Chats.Count, _data.Train.Count, _data.HeldOut.Count, _data.Texts[0], example.Prompt, example.Sql);

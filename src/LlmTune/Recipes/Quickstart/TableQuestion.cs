@@ -6,7 +6,7 @@ namespace LlmTune.Recipes.Quickstart;
 /// <param name="Answer">What is right, row by row, found from the table without SQL.</param>
 internal sealed record TableQuestion(MadeUpTable Table, string Question, string Sql, IReadOnlyList<string> Answer)
 {
-    private static readonly Kind[] Kinds = [OfOneRow, OfValue, OfValue, Compared, Counted, CountedWith, Aggregate, Aggregate, Extreme, Extreme];
+    private static readonly Kind[] Kinds = [OfOneRow, OfValue, OfValue, Compared, Compared, Counted, CountedWith, Aggregate, Aggregate, Extreme, Extreme];
 
     private delegate TableQuestion Kind(MadeUpTable table, ref SplitMix64 random);
 

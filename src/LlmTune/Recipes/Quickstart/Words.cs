@@ -32,5 +32,5 @@ internal static class Words
     ];
 
     /// <summary>Columns of whole numbers.</summary>
-    public static readonly string[] Numbers = ["price", "age", "height", "weight", "length", "speed", "year", "size", "score", "depth"];
+    public static readonly string[] Numbers = ["price", "width", "height", "weight", "length", "speed", "year", "size", "score", "depth"];
 }
