@@ -41,7 +41,12 @@ public static class LossPlot
     {
         var values = losses.Training.Concat(losses.HeldOut).Select(point => point.Y).ToArray();
         var isWide = values.Length > 0 && values.Min() > 0 && values.Max() / values.Min() > WideRange;
-        var note = losses.NotFinite == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({losses.NotFinite:N0} losses are not finite and not drawn)");
+        var note = losses.NotFinite switch
+        {
+            0 => "",
+            1 => " (1 loss is not finite and not drawn)",
+            var many => string.Create(CultureInfo.InvariantCulture, $" ({many:N0} losses are not finite and not drawn)"),
+        };
         var model = new PlotModel
         {
             Title = title + note is { Length: > 0 } text ? text : null,
@@ -73,7 +78,8 @@ public static class LossPlot
         axis.MajorGridlineStyle = LineStyle.Solid;
         axis.MajorGridlineColor = Grid;
         axis.TicklineColor = Grid;
-        axis.AxisTitleDistance = 8;
+        axis.AxisTitleDistance = 14;
+        axis.MinorTickSize = 0;
         return axis;
     }
 
@@ -100,7 +106,7 @@ public static class LossPlot
     /// <summary>Measures text for whatever font the picture is shown with: a little wider and higher than Helvetica's.</summary>
     private sealed class AnyFont() : PdfRenderContext(Width, Height, OxyColors.White)
     {
-        private const double Wider = 1.15, Higher = 1.25;
+        private const double Wider = 1.4, Higher = 1.3;
 
         public override OxySize MeasureText(string text, string fontFamily, double fontSize, double fontWeight)
         {

@@ -39,7 +39,7 @@ internal static class GeneralText
         var table = MadeUpTable.Draw(ref random);
         var column = random.Pick(table.Columns[1..]);
         var row = random.Below(2);
-        switch (random.Below(6))
+        switch (random.Below(7))
         {
             case 0:
                 var (word, meaning) = Explained(random.Pick(Sql), random.Pick(table.Numbers));
@@ -52,6 +52,9 @@ internal static class GeneralText
                 var value = random.Pick(AllValues);
                 return ($"Write {value} in quotes.", $"'{value}'");
             case 4:
+                var words = string.Join(' ', random.Pick(AllWords, 3));
+                return ($"Say again: {words}", words);
+            case 5:
                 var number = random.Pick(table.Numbers);
                 var (first, second) = (table.Number(0, number), table.Number(1, number));
                 var high = random.Below(2) == 0;
@@ -63,7 +66,10 @@ internal static class GeneralText
         }
     }
 
-    private static string[] AllValues => [.. Words.Names, .. Words.Texts.SelectMany(text => text.Values)];
+    private static string[] AllValues { get; } = [.. Words.Names, .. Words.Texts.SelectMany(text => text.Values)];
+
+    private static string[] AllWords { get; } =
+        [.. AllValues, .. Words.Numbers, .. Words.Texts.Select(text => text.Column), .. Words.Things.Select(thing => thing.Many), .. MadeUpTable.AllNumbers];
 
     private static string Fact(MadeUpTable table, int row, string column) => $"The {column} of {table.Cell(row, "name")} is {table.Cell(row, column)}.";
 

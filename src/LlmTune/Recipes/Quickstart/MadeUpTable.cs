@@ -10,6 +10,9 @@ internal sealed record MadeUpTable(string Name, string[] Texts, string[] Numbers
 {
     private const int FewestRows = 4, MostRows = 6;
 
+    /// <summary>What stands in columns of numbers: 10, 15 … 95.</summary>
+    public static string[] AllNumbers { get; } = [.. Enumerable.Range(2, 18).Select(number => $"{5 * number}")];
+
     /// <summary>What a model is shown of it: <c>ships (name, color, price)</c>.</summary>
     public string Schema => $"{Name} ({string.Join(", ", Columns)})";
 
@@ -30,7 +33,7 @@ internal sealed record MadeUpTable(string Name, string[] Texts, string[] Numbers
         string[] columns = ["name", .. others];
         var cells = new Dictionary<string, string[]> { ["name"] = random.Pick(Words.Names, count) };
         foreach (var text in texts) cells[text] = Values(text, count, ref random);
-        foreach (var number in numbers) cells[number] = DifferentNumbers(count, ref random);
+        foreach (var number in numbers) cells[number] = random.Pick(AllNumbers, count);
         return new MadeUpTable(thing, texts, numbers, columns, [.. Enumerable.Range(0, count).Select(row => columns.Select(column => cells[column][row]).ToArray())]);
     }
 
@@ -40,12 +43,6 @@ internal sealed record MadeUpTable(string Name, string[] Texts, string[] Numbers
         var drawn = new string[count];
         for (var row = 0; row < count; row++) drawn[row] = random.Pick(values);
         return drawn;
-    }
-
-    private static string[] DifferentNumbers(int count, ref SplitMix64 random)
-    {
-        var all = Enumerable.Range(2, 18).Select(number => $"{5 * number}").ToArray();
-        return random.Pick(all, count);
     }
 }
 
