@@ -11,7 +11,7 @@ namespace LlmTune.Cli.Commands;
 /// <summary><c>llmtune quickstart</c>: the whole story on made-up data, told step by step.</summary>
 internal static class QuickstartCommand
 {
-    private const string DefaultFolder = "out/quickstart";
+    private const string DefaultFolder = "out/quickstart", Beginning = "The table ships has 4 columns:";
 
     public static Command Create()
     {
@@ -75,10 +75,11 @@ internal static class QuickstartCommand
         screen.Say($"{spec.Parameters:N0} parameters, {spec.Blocks.Count} layers.");
 
         screen.Step("Pretraining", "The whole model reads the texts and conversations: the base. It has not seen one question with its SQL.", commands.Pretrain);
-        screen.Trained(Watched(session, story.Pretrain), "general text held out");
+        screen.Trained(Watched(session, story.Pretrain), folder.Base, "general text held out");
+        screen.Wrote(Beginning, story.WriteOn(Beginning));
 
         screen.Step("LoRA", "The base stays as it is; an adapter beside it learns the task, with a share of general text mixed in.", commands.Tune);
-        screen.Trained(Watched(session, story.Tune), "questions about tables that are not in the training data");
+        screen.Trained(Watched(session, story.Tune), folder.Lora, "questions about tables that are not in the training data");
 
         screen.Step("Merge", "The adapter is worked into the base: a model folder that any server takes.", commands.Merge);
         screen.Say($"Against base and adapter: {story.MergeAdapter()}.");

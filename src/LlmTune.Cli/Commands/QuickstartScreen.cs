@@ -44,11 +44,15 @@ internal sealed class QuickstartScreen(Session session)
         Say($"They lie in {QuickstartFolder.Shown(folder.Data)}.");
     }
 
-    public void Trained(FinetuneResult result, string heldOut)
+    /// <param name="run">The run's folder, as it is typed.</param>
+    public void Trained(FinetuneResult result, string run, string heldOut)
     {
         Say($"{result.Steps:N0} steps. Loss on {heldOut}: {result.FirstEvalLoss:F4} before, {result.LastEvalLoss:F4} after.");
-        Say($"The losses as a picture: {QuickstartFolder.Shown(result.Folder.Losses)}");
+        Say($"The losses as a picture: {QuickstartFolder.Shown(RunFolder.Open(run).Losses)}");
     }
+
+    /// <summary>What a model wrote on from a beginning.</summary>
+    public void Wrote(string beginning, string text) => Paragraph($"From \"{beginning}\" the base writes on: \"{VisibleText.OnOneLine(text[beginning.Length..].Trim())}\"");
 
     public void Results(IReadOnlyList<EvaluationResult> results, IReadOnlyList<QuickstartSample> samples)
     {
@@ -95,7 +99,7 @@ internal sealed class QuickstartScreen(Session session)
     {
         var step = _step == 0 ? "before the first step" : $"in step {_step} of {Steps} ({_title})";
         session.Screen.People.Line(
-            "interrupted ", "yellow", $"{step}; what stands so far is in {request.Folder}. llmtune quickstart begins anew, and replaces it");
+            "interrupted ", "yellow", $"{step}; what stands so far is in {request.Folder}. llmtune quickstart --keep {QuickstartFolder.Shown(request.Folder)} begins anew, and replaces it");
     }
 
     private static string Percent(EvaluationResult result) => string.Create(CultureInfo.InvariantCulture, $"{100 * result.ExactMatch:F1} %");

@@ -1,3 +1,4 @@
+using LlmTune.Generation;
 using LlmTune.Io;
 using LlmTune.Models;
 using LlmTune.Tokenization;
@@ -72,6 +73,16 @@ public sealed class QuickstartStory
     /// <summary>4. The whole model learns general text: the base.</summary>
     public FinetuneResult Pretrain(Action<StepMetrics>? onStep = null) => Train(Folder.PretrainFile, onStep);
 
+    /// <summary>What the base writes on from the beginning of a general text, by its likeliest words.</summary>
+    public string WriteOn(string beginning)
+    {
+        var device = Devices.Of("auto");
+        using var loaded = ModelSource.Resolve(Folder.Base).Load(device, Devices.TypeOf(ModelDtype.Auto, device));
+        var options = new GenerationOptions { MaxNewTokens = MaxNewTokens, EndTokens = loaded.EndTokens };
+        var written = TextGenerator.Generate(loaded.Model, [loaded.Tokenizer.Encode(beginning, addSpecialTokens: true)], options, cancel: _cancel);
+        return beginning + loaded.Tokenizer.Decode(written[0], skipSpecialTokens: true);
+    }
+
     /// <summary>5. LoRA on the base: the task, with some general text mixed in.</summary>
     public FinetuneResult Tune(Action<StepMetrics>? onStep = null) => Train(Folder.LoraFile, onStep);
 
@@ -87,12 +98,7 @@ public sealed class QuickstartStory
     {
         var request = new EvaluateRequest
         {
-            Targets =
-            [
-                ModelSource.Resolve(Folder.Base) with { Name = "base" },
-                ModelSource.Resolve(Folder.Lora) with { Name = "adapter" },
-                ModelSource.Resolve(Folder.Merged) with { Name = "merged" },
-            ],
+            Targets = [ModelSource.Resolve(Folder.Base), ModelSource.Resolve(Folder.Lora), ModelSource.Resolve(Folder.Merged)],
             Data = [Folder.HeldOut],
             Answers = _size.HeldOut,
             MaxNewTokens = MaxNewTokens,
@@ -100,7 +106,8 @@ public sealed class QuickstartStory
         var device = Devices.Of("auto");
         var results = Evaluate.Run(request, device, Devices.TypeOf(ModelDtype.Auto, device), _log, onProgress, _cancel);
         Evaluate.Write(Folder.Evaluation, request, results);
-        return results;
+        string[] names = ["base", "adapter", "merged"];
+        return [.. results.Zip(names, (result, name) => result with { Name = name })];
     }
 
     /// <summary>Held-out questions of different kinds, with the answers of the base and of the merged model.</summary>

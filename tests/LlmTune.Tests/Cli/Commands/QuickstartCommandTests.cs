@@ -58,13 +58,13 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
             command => Assert.Contains("\n" + command + "\n", script, StringComparison.Ordinal));
     }
 
-    /// <summary>Before it is tuned the base is worse than a guess (ln 1024 = 6.9); afterwards the loss is a fraction of that.</summary>
+    /// <summary>Before it is tuned the base is worse than a guess (ln 900 = 6.8); afterwards the loss is a fraction of that.</summary>
     [Fact]
     public void The_adapter_learns_the_task_and_the_merged_model_is_its_equal()
     {
         using var evaluation = JsonDocument.Parse(File.ReadAllText(In("evaluation.json")));
         var models = evaluation.RootElement.GetProperty("models").EnumerateArray().ToArray();
-        Assert.Equal(["base", "adapter", "merged"], models.Select(model => model.GetProperty("name").GetString()));
+        Assert.Equal([In("base"), In("lora"), In("merged")], models.Select(model => model.GetProperty("name").GetString()));
         var losses = models.Select(model => model.GetProperty("all").GetProperty("loss").GetDouble()).ToArray();
         Assert.True(losses[0] > 5 && losses[1] < 2, $"{losses[0]} before, {losses[1]} after");
         Close.Assert(losses[1], losses[2], "adapter and merged");
@@ -82,10 +82,9 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
         string[] products =
         [
             In("tokenizer", "tokenizer.json"), In("untrained", "model.safetensors"), In("base", "model", "model.safetensors"), In("lora", "adapter", "adapter_model.safetensors"),
-            In("merged", "model.safetensors"),
+            In("merged", "model.safetensors"), In("evaluation.json"),
         ];
         var before = products.Select(File.ReadAllBytes).ToArray();
-        var answers = Answers();
         Assert.All(quickstart.Commands, command =>
         {
             var words = CommandLineParser.SplitCommandLine(command).Skip(1).ToArray();
@@ -95,13 +94,6 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
             Assert.True(code == 0, $"{command}: {error}");
         });
         Assert.All(products.Zip(before), product => Assert.True(File.ReadAllBytes(product.First).AsSpan().SequenceEqual(product.Second), product.First));
-        Assert.Equal(answers, Answers());
-
-        string[] Answers()
-        {
-            using var evaluation = JsonDocument.Parse(File.ReadAllText(In("evaluation.json")));
-            return [.. evaluation.RootElement.GetProperty("models").EnumerateArray().Select(model => model.GetProperty("answers").GetRawText())];
-        }
     }
 
     [Fact]
