@@ -11,7 +11,7 @@ namespace LlmTune.Cli.Commands;
 /// <summary><c>llmtune quickstart</c>: the whole story on made-up data, told step by step.</summary>
 internal static class QuickstartCommand
 {
-    private const string DefaultFolder = "out/quickstart", Beginning = "The table ships has 4 columns:";
+    private const string DefaultFolder = "out/quickstart", Beginning = "Ada went to the";
 
     public static Command Create()
     {
