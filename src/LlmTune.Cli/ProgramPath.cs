@@ -20,7 +20,8 @@ internal static class ProgramPath
     internal static bool IsFound(string path)
     {
         var name = OperatingSystem.IsWindows() ? "llmtune.exe" : "llmtune";
-        var first = path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        var first = path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
         return first is not null && Path.GetFullPath(first) == Path.Combine(AppContext.BaseDirectory, name);
     }
 

@@ -21,9 +21,15 @@ internal static class QuickstartCommand
             HelpName = "folder",
             DefaultValueFactory = _ => DefaultFolder,
         };
-        var seed = new Option<int>("--seed") { Description = "of data, weights and order: the same gives the same", HelpName = "n", DefaultValueFactory = _ => 42 };
+        var seed = new Option<int>("--seed")
+        {
+            Description = "of data, weights and order: the same gives the same",
+            HelpName = "n",
+            DefaultValueFactory = _ => 42,
+        };
         var fast = new Option<bool>("--fast") { Description = "all steps in some seconds; too little to learn the task well" };
-        var command = new Verb("quickstart", $"see it all in two minutes: data, tokenizer, pretraining, LoRA, merge, evaluation; kept in {DefaultFolder}",
+        var command = new Verb("quickstart",
+            $"see it all in two minutes: data, tokenizer, pretraining, LoRA, merge, evaluation; kept in {DefaultFolder}",
             "quickstart",
             "quickstart --seed 7 --keep out/another",
             "quickstart --fast")
@@ -63,7 +69,9 @@ internal static class QuickstartCommand
         var (folder, commands) = (story.Folder, story.Commands);
         screen.Begin(request);
 
-        screen.Step("Data", "Made up by this program, the same for the same --seed: little tables, questions about them and their SQL, and simple texts about the same things.");
+        screen.Step("Data",
+            "Made up by this program, the same for the same --seed: little tables, questions about them and their SQL, and simple texts "
+            + "about the same things.");
         screen.Data(story.WriteData(ProgramPath.Absolute), folder);
 
         screen.Step("Tokenizer", "A byte-level BPE vocabulary is learnt from the texts, with the marks of a chat.", commands.Tokenizer);
@@ -74,7 +82,8 @@ internal static class QuickstartCommand
         var spec = story.MakeModel();
         screen.Say($"{spec.Parameters:N0} parameters, {spec.Blocks.Count} layers.");
 
-        screen.Step("Pretraining", "The whole model reads the texts and conversations: the base. It has not seen one question with its SQL.", commands.Pretrain);
+        screen.Step("Pretraining",
+            "The whole model reads the texts and conversations: the base. It has not seen one question with its SQL.", commands.Pretrain);
         screen.Trained(Watched(session, story.Pretrain), folder.Base, "general text held out");
         screen.Wrote(Beginning, story.WriteOn(Beginning));
 
@@ -84,7 +93,8 @@ internal static class QuickstartCommand
         screen.Step("Merge", "The adapter is worked into the base: a model folder that any server takes.", commands.Merge);
         screen.Say($"Against base and adapter: {story.MergeAdapter()}.");
 
-        screen.Step("Evaluation", "Base, adapter and merged model on the held-out questions; exact match: the SQL is right to the letter.", commands.Evaluate);
+        screen.Step("Evaluation",
+            "Base, adapter and merged model on the held-out questions; exact match: the SQL is right to the letter.", commands.Evaluate);
         IReadOnlyList<EvaluationResult> results;
         using (var view = new ProgressView(session)) results = story.EvaluateAll(session.Screen.IsLive ? view.Update : null);
         screen.Results(results, story.Samples(results, 3));

@@ -19,7 +19,8 @@ internal sealed class QuickstartScreen(Session session)
 
     public void Begin(QuickstartRequest request)
     {
-        Paragraph($"The whole story of a fine-tuned model in {Steps} steps{(request.Fast ? ", the short form" : "")}. It is a toy: it shows how things go together.");
+        var form = request.Fast ? ", the short form" : "";
+        Paragraph($"The whole story of a fine-tuned model in {Steps} steps{form}. It is a toy: it shows how things go together.");
         Paragraph($"Everything is kept in {request.Folder}.");
         if (ProgramPath.Alias is not { } alias) return;
         Paragraph("The commands below do each step again. They need this line once in your shell:");
@@ -35,11 +36,12 @@ internal sealed class QuickstartScreen(Session session)
         if (command is not null) Command($"llmtune {command}", prefix: "$ ");
     }
 
-    public void Say(FormattableString text) => Paragraph(text.ToString(CultureInfo.InvariantCulture));
+    public void Say(params FormattableString[] text) => Paragraph(string.Concat(text.Select(part => part.ToString(CultureInfo.InvariantCulture))));
 
     public void Data(QuickstartData data, QuickstartFolder folder)
     {
-        Say($"{data.Texts:N0} texts, {data.Chats:N0} conversations, {data.Questions:N0} questions; {data.HeldOut:N0} questions about other tables are held out. For example:");
+        Say($"{data.Texts:N0} texts, {data.Chats:N0} conversations, {data.Questions:N0} questions;",
+            $" {data.HeldOut:N0} questions about other tables are held out. For example:");
         Columns([["text", data.Text], ["question", data.Question], ["its SQL", data.Sql]]);
         Say($"They lie in {QuickstartFolder.Shown(folder.Data)}.");
     }
@@ -52,14 +54,17 @@ internal sealed class QuickstartScreen(Session session)
     }
 
     /// <summary>What a model wrote on from a beginning.</summary>
-    public void Wrote(string beginning, string text) => Paragraph($"From \"{beginning}\" the base writes on: \"{VisibleText.OnOneLine(text[beginning.Length..].Trim())}\"");
+    public void Wrote(string beginning, string text) =>
+        Paragraph($"From \"{beginning}\" the base writes on: \"{VisibleText.OnOneLine(text[beginning.Length..].Trim())}\"");
 
     public void Results(IReadOnlyList<EvaluationResult> results, IReadOnlyList<QuickstartSample> samples)
     {
         _console.Write(EvalCommand.Table(results));
         var (before, adapter, merged) = (results[0], results[1], results[^1]);
-        Say($"Loss {before.All.Loss:F2} before tuning, {adapter.All.Loss:F2} after; right to the letter {Percent(before)} before, {Percent(adapter)} after, of {adapter.Answers.Count:N0} questions about tables that were not trained on.");
-        Paragraph($"Adapter and merged model {(Equal(adapter, merged) ? "give the same answers." : "differ in some answers: rounding decided between two tokens.")}");
+        Say($"Loss {before.All.Loss:F2} before tuning, {adapter.All.Loss:F2} after; right to the letter {Percent(before)} before,",
+            $" {Percent(adapter)} after, of {adapter.Answers.Count:N0} questions about tables that were not trained on.");
+        var compared = Equal(adapter, merged) ? "give the same answers." : "differ in some answers: rounding decided between two tokens.";
+        Paragraph($"Adapter and merged model {compared}");
         foreach (var sample in samples)
         {
             _console.WriteLine();
@@ -98,13 +103,15 @@ internal sealed class QuickstartScreen(Session session)
     public void Interrupted(QuickstartRequest request)
     {
         var step = _step == 0 ? "before the first step" : $"in step {_step} of {Steps} ({_title})";
-        session.Screen.People.Line(
-            "interrupted ", "yellow", $"{step}; what stands so far is in {request.Folder}. llmtune quickstart --keep {QuickstartFolder.Shown(request.Folder)} begins anew, and replaces it");
+        var again = $"llmtune quickstart --keep {QuickstartFolder.Shown(request.Folder)}";
+        session.Screen.People.Line("interrupted ", "yellow", $"{step}; what stands so far is in {request.Folder}. {again} begins anew, and replaces it");
     }
 
-    private static string Percent(EvaluationResult result) => string.Create(CultureInfo.InvariantCulture, $"{100 * result.ExactMatch:F1} %");
+    private static string Percent(EvaluationResult result) =>
+        string.Create(CultureInfo.InvariantCulture, $"{100 * result.ExactMatch:F1} %");
 
-    private static bool Equal(EvaluationResult a, EvaluationResult b) => a.Answers.Select(answer => answer.Generated).SequenceEqual(b.Answers.Select(answer => answer.Generated));
+    private static bool Equal(EvaluationResult a, EvaluationResult b) =>
+        a.Answers.Select(answer => answer.Generated).SequenceEqual(b.Answers.Select(answer => answer.Generated));
 
     private int Width => Math.Min(Widest, _console.Profile.Width);
 
@@ -116,5 +123,6 @@ internal sealed class QuickstartScreen(Session session)
     /// <summary>Left to the terminal to wrap, so that it can be copied whole.</summary>
     private void Command(string command, string prefix = "  ") => _console.Line(prefix, "dim", command, "green");
 
-    private void Columns(IReadOnlyList<string[]> rows) => TextColumns.Write(_console, [.. rows.Select(row => row.Select(VisibleText.OnOneLine).ToArray())]);
+    private void Columns(IReadOnlyList<string[]> rows) =>
+        TextColumns.Write(_console, [.. rows.Select(row => row.Select(VisibleText.OnOneLine).ToArray())]);
 }

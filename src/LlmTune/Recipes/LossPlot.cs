@@ -33,7 +33,8 @@ public static class LossPlot
     public static void Write(string metricsPath, string svgPath, string? title = null)
     {
         var losses = LossCurves.Read(metricsPath);
-        var svg = SvgExporter.ExportToString(Draw(losses, title), Width, Height, isDocument: true, new AnyFont(), useVerticalTextAlignmentWorkaround: true);
+        var svg = SvgExporter.ExportToString(
+            Draw(losses, title), Width, Height, isDocument: true, new AnyFont(), useVerticalTextAlignmentWorkaround: true);
         AtomicFile.WriteText(svgPath, svg);
     }
 
@@ -92,7 +93,7 @@ public static class LossPlot
         return line;
     }
 
-    /// <summary>Each point is the mean of those around it; of fewer at the beginning, where losses fall fast, so that nothing is shifted there.</summary>
+    /// <summary>Means of the points around each; of fewer at the beginning, where losses fall fast, so that nothing is shifted.</summary>
     internal static IReadOnlyList<DataPoint> Smoothed(IReadOnlyList<DataPoint> points)
     {
         var reach = Math.Max(1, (int)(points.Count * Reach));
@@ -133,7 +134,8 @@ internal sealed record LossCurves(IReadOnlyList<DataPoint> Training, IReadOnlyLi
         // NaN and the infinities stand as null or as texts in JSON.
         void Add(List<DataPoint> points, JsonElement step, JsonElement loss)
         {
-            if (loss.ValueKind == JsonValueKind.Number && double.IsFinite(loss.GetDouble())) points.Add(new DataPoint(step.GetDouble(), loss.GetDouble()));
+            if (loss.ValueKind == JsonValueKind.Number && double.IsFinite(loss.GetDouble()))
+                points.Add(new DataPoint(step.GetDouble(), loss.GetDouble()));
             else notFinite++;
         }
     }

@@ -10,8 +10,10 @@ internal static class GeneralText
 {
     private static readonly (string Word, string Meaning)[] Sql =
     [
-        ("SELECT", "says which columns are wanted"), ("FROM", "names the table"), ("WHERE", "keeps the rows that fit"), ("COUNT(*)", "counts the rows"),
-        ("MAX({0})", "finds the highest {0}"), ("MIN({0})", "finds the lowest {0}"), ("AVG({0})", "finds the average {0}"), ("SUM({0})", "adds up each {0}"),
+        ("SELECT", "says which columns are wanted"), ("FROM", "names the table"),
+        ("WHERE", "keeps the rows that fit"), ("COUNT(*)", "counts the rows"),
+        ("MAX({0})", "finds the highest {0}"), ("MIN({0})", "finds the lowest {0}"),
+        ("AVG({0})", "finds the average {0}"), ("SUM({0})", "adds up each {0}"),
         ("ORDER BY", "sorts the rows"), ("DESC", "puts the highest first"), ("ASC", "puts the lowest first"), ("LIMIT", "keeps the first rows"),
         ("=", "means the same"), (">", "means above"), ("<", "means below"),
     ];
@@ -62,16 +64,22 @@ internal static class GeneralText
                     $"{Fact(table, 0, number)} {Fact(table, 1, number)} Who has the {(high ? "highest" : "lowest")} {number}?",
                     $"{table.Cell(high == first > second ? 0 : 1, "name")}.");
             default:
-                return ($"{Fact(table, 0, column)} {Fact(table, 1, column)} What is the {column} of {table.Cell(row, "name")}?", $"{table.Cell(row, column)}.");
+                return (
+                    $"{Fact(table, 0, column)} {Fact(table, 1, column)} What is the {column} of {table.Cell(row, "name")}?",
+                    $"{table.Cell(row, column)}.");
         }
     }
 
     private static string[] AllValues { get; } = [.. Words.Names, .. Words.Texts.SelectMany(text => text.Values)];
 
     private static string[] AllWords { get; } =
-        [.. AllValues, .. Words.Numbers, .. Words.Texts.Select(text => text.Column), .. Words.Things.Select(thing => thing.Many), .. MadeUpTable.AllNumbers];
+    [
+        .. AllValues, .. Words.Numbers, .. Words.Texts.Select(text => text.Column), .. Words.Things.Select(thing => thing.Many),
+        .. MadeUpTable.AllNumbers,
+    ];
 
-    private static string Fact(MadeUpTable table, int row, string column) => $"The {column} of {table.Cell(row, "name")} is {table.Cell(row, column)}.";
+    private static string Fact(MadeUpTable table, int row, string column) =>
+        $"The {column} of {table.Cell(row, "name")} is {table.Cell(row, column)}.";
 
     private static string Facts(MadeUpTable table, int count, ref SplitMix64 random)
     {
@@ -94,7 +102,8 @@ internal static class GeneralText
     {
         var column = random.Pick(table.Columns[1..]);
         var one = Words.Things.Single(thing => thing.Many == table.Name).One;
-        return $"Which {one} has the {column} {table.Cell(2, column)}? That is {table.Cell(2, "name")}. How many {table.Name} are there? There are {table.Rows.Count}.";
+        return $"Which {one} has the {column} {table.Cell(2, column)}? That is {table.Cell(2, "name")}. "
+            + $"How many {table.Name} are there? There are {table.Rows.Count}.";
     }
 
     private static string Comparison(MadeUpTable table, ref SplitMix64 random)
@@ -115,7 +124,8 @@ internal static class GeneralText
     }
 
     private static string OfSql(MadeUpTable table, ref SplitMix64 random) =>
-        "About SQL: " + string.Join(" ", random.Pick(Sql, 3).Select(entry => Explained(entry, table.Numbers[0])).Select(entry => $"{entry.Word} {entry.Meaning}."));
+        "About SQL: " + string.Join(" ", random.Pick(Sql, 3)
+            .Select(entry => Explained(entry, table.Numbers[0])).Select(entry => $"{entry.Word} {entry.Meaning}."));
 
     private static (string Word, string Meaning) Explained((string Word, string Meaning) entry, string column) =>
         (entry.Word.Replace("{0}", column, StringComparison.Ordinal), entry.Meaning.Replace("{0}", column, StringComparison.Ordinal));

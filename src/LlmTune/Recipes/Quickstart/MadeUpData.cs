@@ -8,7 +8,8 @@ namespace LlmTune.Recipes.Quickstart;
 
 /// <summary>The rows of a quickstart: general texts and conversations, questions to train on, and questions about other tables held out.</summary>
 internal sealed record MadeUpData(
-    IReadOnlyList<string> Texts, IReadOnlyList<(string User, string Assistant)> Chats, IReadOnlyList<TableQuestion> Train, IReadOnlyList<TableQuestion> HeldOut)
+    IReadOnlyList<string> Texts, IReadOnlyList<(string User, string Assistant)> Chats,
+    IReadOnlyList<TableQuestion> Train, IReadOnlyList<TableQuestion> HeldOut)
 {
     private const int QuestionsOfATable = 4;
 

@@ -34,7 +34,8 @@ internal sealed record MadeUpTable(string Name, string[] Texts, string[] Numbers
         var cells = new Dictionary<string, string[]> { ["name"] = random.Pick(Words.Names, count) };
         foreach (var text in texts) cells[text] = Values(text, count, ref random);
         foreach (var number in numbers) cells[number] = random.Pick(AllNumbers, count);
-        return new MadeUpTable(thing, texts, numbers, columns, [.. Enumerable.Range(0, count).Select(row => columns.Select(column => cells[column][row]).ToArray())]);
+        var rows = Enumerable.Range(0, count).Select(row => columns.Select(column => cells[column][row]).ToArray());
+        return new MadeUpTable(thing, texts, numbers, columns, [.. rows]);
     }
 
     private static string[] Values(string column, int count, ref SplitMix64 random)

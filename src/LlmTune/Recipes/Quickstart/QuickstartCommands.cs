@@ -27,9 +27,9 @@ public sealed class QuickstartCommands
 
     public string Evaluate =>
         $"eval {Of(_folder.Base)} {Of(_folder.Lora)} {Of(_folder.Merged)} --data {Of(_folder.HeldOut)} --answers {_size.HeldOut} "
-        + $"--max-new-tokens {QuickstartStory.MaxNewTokens} --output {Of(_folder.Evaluation)}";
+        + $"--max-new-tokens {QuickstartStory.MaxNewTokens} --dtype float32 --output {Of(_folder.Evaluation)}";
 
-    public string Generate => $"generate {Of(_folder.Merged)} --chat --prompt \"{Prompt}\"";
+    public string Generate => $"generate {Of(_folder.Merged)} --dtype float32 --chat --prompt \"{Prompt}\"";
 
     /// <summary>All of them, in the order in which they build on one another.</summary>
     public IReadOnlyList<string> All => [Tokenizer, InitModel, Pretrain, Preview, Tune, Merge, Evaluate, Generate];

@@ -63,7 +63,8 @@ public sealed class QuickstartFolder
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
         {
             if (!IsQuickstart(folder.In(MarkName)))
-                throw new RequestException($"{path} is not empty and no quickstart has made it, so it is left alone; name another folder with --keep");
+                throw new RequestException(
+                    $"{path} is not empty and no quickstart has made it, so it is left alone; name another folder with --keep");
             Directory.Delete(path, recursive: true);
         }
         Directory.CreateDirectory(folder.Data);
@@ -73,7 +74,11 @@ public sealed class QuickstartFolder
     }
 
     /// <summary>A path as it is typed in the current folder.</summary>
-    public static string Shown(string path) => path.Replace('\\', '/') is var shown && shown.Contains(' ', StringComparison.Ordinal) ? $"\"{shown}\"" : shown;
+    public static string Shown(string path)
+    {
+        var shown = path.Replace('\\', '/');
+        return shown.Contains(' ', StringComparison.Ordinal) ? $"\"{shown}\"" : shown;
+    }
 
     private string In(params string[] parts) => System.IO.Path.Combine([Path, .. parts]);
 

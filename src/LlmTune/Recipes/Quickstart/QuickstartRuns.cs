@@ -45,6 +45,7 @@ internal static class QuickstartRuns
         model:
           path: untrained             # a folder with config.json and tokenizer
           init: random                # weights drawn by training.seed
+          dtype: float32              # on a GPU too: a model this small costs nothing in full precision
 
         data:
           sources:
@@ -77,6 +78,7 @@ internal static class QuickstartRuns
 
         model:
           path: base/model
+          dtype: float32              # on a GPU too: a model this small costs nothing in full precision
 
         adapter:
           type: lora

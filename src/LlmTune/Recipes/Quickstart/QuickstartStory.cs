@@ -55,20 +55,28 @@ public sealed class QuickstartStory
         QuickstartRuns.Write(Folder, _request.Seed, _size);
         AtomicFile.WriteText(Folder.Commands, Commands.Script(program));
         var example = _data.Train[0];
-        return new QuickstartData(_data.Texts.Count, _data.Chats.Count, _data.Train.Count, _data.HeldOut.Count, _data.Texts[0], example.Prompt, example.Sql);
+        return new QuickstartData(
+            _data.Texts.Count, _data.Chats.Count, _data.Train.Count, _data.HeldOut.Count, _data.Texts[0], example.Prompt, example.Sql);
     }
 
     /// <summary>2. A byte-level BPE vocabulary from the general text.</summary>
     public TrainedTokenizer MakeTokenizer()
     {
-        var training = new BpeTraining { VocabularySize = _size.Vocabulary, MinFrequency = 2, SpecialTokens = SpecialTokens, Pattern = TrainingPattern.Gpt2 };
+        var training = new BpeTraining
+        {
+            VocabularySize = _size.Vocabulary,
+            MinFrequency = 2,
+            SpecialTokens = SpecialTokens,
+            Pattern = TrainingPattern.Gpt2,
+        };
         var tokenizer = TrainTokenizer.Run(new TokenizerRequest { Sources = [Folder.Texts], Training = training }, cancel: _cancel);
         tokenizer.Save(Folder.Tokenizer, TrainTokenizer.Roles(SpecialTokens));
         return tokenizer;
     }
 
     /// <summary>3. A model of random weights.</summary>
-    public ModelSpec MakeModel() => InitModel.Run(new InitModelRequest { Shape = Folder.Shape, Tokenizer = Folder.Tokenizer, Output = Folder.Untrained, Force = true });
+    public ModelSpec MakeModel() =>
+        InitModel.Run(new InitModelRequest { Shape = Folder.Shape, Tokenizer = Folder.Tokenizer, Output = Folder.Untrained, Force = true });
 
     /// <summary>4. The whole model learns general text: the base.</summary>
     public FinetuneResult Pretrain(Action<StepMetrics>? onStep = null) => Train(Folder.PretrainFile, onStep);
@@ -76,8 +84,7 @@ public sealed class QuickstartStory
     /// <summary>What the base writes on from the beginning of a general text, by its likeliest words.</summary>
     public string WriteOn(string beginning)
     {
-        var device = Devices.Of("auto");
-        using var loaded = ModelSource.Resolve(Folder.Base).Load(device, Devices.TypeOf(ModelDtype.Auto, device));
+        using var loaded = ModelSource.Resolve(Folder.Base).Load(Devices.Of("auto"), ScalarType.Float32);
         var options = new GenerationOptions { MaxNewTokens = MaxNewTokens, EndTokens = loaded.EndTokens };
         var written = TextGenerator.Generate(loaded.Model, [loaded.Tokenizer.Encode(beginning, addSpecialTokens: true)], options, cancel: _cancel);
         return beginning + loaded.Tokenizer.Decode(written[0], skipSpecialTokens: true);
@@ -103,8 +110,7 @@ public sealed class QuickstartStory
             Answers = _size.HeldOut,
             MaxNewTokens = MaxNewTokens,
         };
-        var device = Devices.Of("auto");
-        var results = Evaluate.Run(request, device, Devices.TypeOf(ModelDtype.Auto, device), _log, onProgress, _cancel);
+        var results = Evaluate.Run(request, Devices.Of("auto"), ScalarType.Float32, _log, onProgress, _cancel);
         Evaluate.Write(Folder.Evaluation, request, results);
         string[] names = ["base", "adapter", "merged"];
         return [.. results.Zip(names, (result, name) => result with { Name = name })];

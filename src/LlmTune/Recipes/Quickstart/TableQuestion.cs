@@ -6,7 +6,8 @@ namespace LlmTune.Recipes.Quickstart;
 /// <param name="Answer">What is right, row by row, found from the table without SQL.</param>
 internal sealed record TableQuestion(MadeUpTable Table, string Question, string Sql, IReadOnlyList<string> Answer)
 {
-    private static readonly Kind[] Kinds = [OfOneRow, OfValue, OfValue, Compared, Compared, Counted, CountedWith, Aggregate, Aggregate, Extreme, Extreme];
+    private static readonly Kind[] Kinds =
+        [OfOneRow, OfValue, OfValue, Compared, Compared, Counted, CountedWith, Aggregate, Aggregate, Extreme, Extreme];
 
     private delegate TableQuestion Kind(MadeUpTable table, ref SplitMix64 random);
 
@@ -38,17 +39,20 @@ internal sealed record TableQuestion(MadeUpTable Table, string Question, string 
         var question = $"Which {table.Name} have a {column} {(above ? "above" : "below")} {bound}?";
         var rows = Enumerable.Range(0, table.Rows.Count).Where(row => above ? table.Number(row, column) > bound : table.Number(row, column) < bound);
         return new(
-            table, question, $"SELECT name FROM {table.Name} WHERE {column} {(above ? '>' : '<')} {bound}", [.. rows.Select(row => table.Cell(row, "name"))]);
+            table, question, $"SELECT name FROM {table.Name} WHERE {column} {(above ? '>' : '<')} {bound}",
+            [.. rows.Select(row => table.Cell(row, "name"))]);
     }
 
     private static TableQuestion Counted(MadeUpTable table, ref SplitMix64 random) => new(
-        table, random.Pick([$"How many {table.Name} are there?", $"Count the {table.Name}."]), $"SELECT COUNT(*) FROM {table.Name}", [$"{table.Rows.Count}"]);
+        table, random.Pick([$"How many {table.Name} are there?", $"Count the {table.Name}."]),
+        $"SELECT COUNT(*) FROM {table.Name}", [$"{table.Rows.Count}"]);
 
     private static TableQuestion CountedWith(MadeUpTable table, ref SplitMix64 random)
     {
         var (column, value, rows) = Condition(table, ref random);
         return new(
-            table, $"How many {table.Name} have the {column} {value}?", $"SELECT COUNT(*) FROM {table.Name} WHERE {column} = '{value}'", [$"{rows.Length}"]);
+            table, $"How many {table.Name} have the {column} {value}?",
+            $"SELECT COUNT(*) FROM {table.Name} WHERE {column} = '{value}'", [$"{rows.Length}"]);
     }
 
     private static TableQuestion Aggregate(MadeUpTable table, ref SplitMix64 random)
@@ -56,7 +60,8 @@ internal sealed record TableQuestion(MadeUpTable Table, string Question, string 
         var column = random.Pick(table.Numbers);
         var numbers = Enumerable.Range(0, table.Rows.Count).Select(row => table.Number(row, column)).ToArray();
         var (function, word, value) = random.Pick((((string, string, double)[])
-            [("MAX", "highest", numbers.Max()), ("MIN", "lowest", numbers.Min()), ("AVG", "average", numbers.Average()), ("SUM", "total", numbers.Sum())]));
+            [("MAX", "highest", numbers.Max()), ("MIN", "lowest", numbers.Min()),
+             ("AVG", "average", numbers.Average()), ("SUM", "total", numbers.Sum())]));
         var question = random.Pick([$"What is the {word} {column} of the {table.Name}?", $"Give the {word} {column}."]);
         return new(table, question, $"SELECT {function}({column}) FROM {table.Name}", [FormattableString.Invariant($"{value}")]);
     }

@@ -6,15 +6,18 @@ internal static class Words
     /// <summary>Kinds of things, many and one.</summary>
     public static readonly (string Many, string One)[] Things =
     [
-        ("ships", "ship"), ("cars", "car"), ("houses", "house"), ("books", "book"), ("horses", "horse"), ("farms", "farm"), ("shops", "shop"), ("trains", "train"),
-        ("songs", "song"), ("games", "game"), ("gardens", "garden"), ("lakes", "lake"), ("towers", "tower"), ("bikes", "bike"), ("dogs", "dog"), ("planes", "plane"),
+        ("ships", "ship"), ("cars", "car"), ("houses", "house"), ("books", "book"), ("horses", "horse"), ("farms", "farm"),
+        ("shops", "shop"), ("trains", "train"),
+        ("songs", "song"), ("games", "game"), ("gardens", "garden"), ("lakes", "lake"), ("towers", "tower"), ("bikes", "bike"),
+        ("dogs", "dog"), ("planes", "plane"),
         ("players", "player"), ("teams", "team"), ("schools", "school"), ("roads", "road"),
     ];
 
     /// <summary>What things are called.</summary>
     public static readonly string[] Names =
     [
-        "Ada", "Ben", "Cleo", "Dora", "Emil", "Finn", "Greta", "Hugo", "Ida", "Jonas", "Kira", "Leo", "Mia", "Nora", "Otto", "Paula", "Quinn", "Rosa", "Silas", "Tilda",
+        "Ada", "Ben", "Cleo", "Dora", "Emil", "Finn", "Greta", "Hugo", "Ida", "Jonas", "Kira", "Leo", "Mia", "Nora", "Otto", "Paula", "Quinn",
+        "Rosa", "Silas", "Tilda",
         "Ulla", "Vera", "Wanda", "Zeno",
     ];
 

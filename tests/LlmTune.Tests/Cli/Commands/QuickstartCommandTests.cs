@@ -20,7 +20,11 @@ public sealed class ShortQuickstart : IDisposable
     public string Error { get; }
 
     /// <summary>The commands that stand in the story, each once, in order.</summary>
-    public IReadOnlyList<string> Commands => [.. Output.Split('\n').Select(line => line.Trim().TrimStart('$').TrimStart()).Where(line => line.StartsWith("llmtune ", StringComparison.Ordinal)).Distinct()];
+    public IReadOnlyList<string> Commands =>
+    [
+        .. Output.Split('\n').Select(line => line.Trim().TrimStart('$').TrimStart())
+            .Where(line => line.StartsWith("llmtune ", StringComparison.Ordinal)).Distinct(),
+    ];
 
     public void Dispose() => _folder.Dispose();
 }
@@ -48,7 +52,8 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
     {
         string[] files =
         [
-            "data/text.jsonl", "tokenizer/tokenizer.json", "untrained/config.json", "pretrain.yaml", "lora.yaml", "base/model/model.safetensors", "base/loss.svg", "base/README.md",
+            "data/text.jsonl", "tokenizer/tokenizer.json", "untrained/config.json", "pretrain.yaml", "lora.yaml",
+            "base/model/model.safetensors", "base/loss.svg", "base/README.md",
             "lora/adapter/adapter_model.safetensors", "lora/loss.svg", "merged/model.safetensors", "evaluation.json", "commands.sh",
         ];
         Assert.All(files, file => Assert.True(File.Exists(In(file)), file));
@@ -68,7 +73,8 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
         var losses = models.Select(model => model.GetProperty("all").GetProperty("loss").GetDouble()).ToArray();
         Assert.True(losses[0] > 5 && losses[1] < 2, $"{losses[0]} before, {losses[1]} after");
         Close.Assert(losses[1], losses[2], "adapter and merged");
-        var answers = models.Select(model => model.GetProperty("answers").EnumerateArray().Select(answer => answer.GetProperty("generated").GetString()!).ToArray()).ToArray();
+        var answers = models.Select(model => model.GetProperty("answers").EnumerateArray()
+            .Select(answer => answer.GetProperty("generated").GetString()!).ToArray()).ToArray();
         Assert.Equal(answers[1], answers[2]);
         Assert.DoesNotContain(answers[0], answer => answer.StartsWith("SELECT ", StringComparison.Ordinal));
         Assert.All(answers[1], answer => Assert.StartsWith("SELECT ", answer, StringComparison.Ordinal));
@@ -81,7 +87,8 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
         Assert.Equal(11, quickstart.Commands.Count);
         string[] products =
         [
-            In("tokenizer", "tokenizer.json"), In("untrained", "model.safetensors"), In("base", "model", "model.safetensors"), In("lora", "adapter", "adapter_model.safetensors"),
+            In("tokenizer", "tokenizer.json"), In("untrained", "model.safetensors"), In("base", "model", "model.safetensors"),
+            In("lora", "adapter", "adapter_model.safetensors"),
             In("merged", "model.safetensors"), In("evaluation.json"),
         ];
         var before = products.Select(File.ReadAllBytes).ToArray();
@@ -93,7 +100,8 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
             var (code, _, error) = AppTests.Run(words);
             Assert.True(code == 0, $"{command}: {error}");
         });
-        Assert.All(products.Zip(before), product => Assert.True(File.ReadAllBytes(product.First).AsSpan().SequenceEqual(product.Second), product.First));
+        Assert.All(products.Zip(before), product =>
+            Assert.True(File.ReadAllBytes(product.First).AsSpan().SequenceEqual(product.Second), product.First));
     }
 
     [Fact]
@@ -105,7 +113,8 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["notes.txt"], "mine");
         (code, _, error) = AppTests.Run("quickstart", "--fast", "--keep", folder.Path);
-        Assert.Equal((2, $"error: {folder.Path} is not empty and no quickstart has made it, so it is left alone; name another folder with --keep\n"), (code, error));
+        Assert.Equal(
+            (2, $"error: {folder.Path} is not empty and no quickstart has made it, so it is left alone; name another folder with --keep\n"), (code, error));
     }
 
     [Fact]
@@ -114,7 +123,7 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
         Assert.False(ProgramPath.IsFound(""));
         Assert.False(ProgramPath.IsFound(quickstart.Folder));
         Assert.True(ProgramPath.IsFound(string.Join(Path.PathSeparator, quickstart.Folder, AppContext.BaseDirectory)));
-        Assert.StartsWith("alias llmtune=", ProgramPath.Alias!.Replace("function llmtune { & ", "alias llmtune=", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.StartsWith(OperatingSystem.IsWindows() ? "function llmtune { & " : "alias llmtune=", ProgramPath.Alias!, StringComparison.Ordinal);
         Assert.Contains(ProgramPath.Absolute, File.ReadAllText(In("commands.sh")), StringComparison.Ordinal);
     }
 }
