@@ -8,6 +8,7 @@ internal static class Verbs
 {
     public static IReadOnlyList<Command> All() =>
     [
+        QuickstartCommand.Create(),
         InitCommand.Create(),
         PreviewCommand.Create(),
         InitModelCommand.Create(),

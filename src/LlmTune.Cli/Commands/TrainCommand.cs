@@ -49,7 +49,7 @@ internal static class TrainCommand
         return 0;
     }
 
-    private static ProgressStep Step(StepMetrics metrics) => new(metrics.Step, metrics.TotalSteps, metrics.Loss)
+    internal static ProgressStep Step(StepMetrics metrics) => new(metrics.Step, metrics.TotalSteps, metrics.Loss)
     {
         Epoch = metrics.Epoch,
         LearningRate = metrics.LearningRate,

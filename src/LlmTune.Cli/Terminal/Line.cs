@@ -23,6 +23,6 @@ internal static class LineExtensions
     public static void Line(this IAnsiConsole console, string text, string style = "") => console.Write(new Line(text, style));
 
     /// <summary><c>error: text</c>, the label in its own style.</summary>
-    public static void Line(this IAnsiConsole console, string label, string labelStyle, string text) =>
-        console.Write(new Line(text, "", label, labelStyle));
+    public static void Line(this IAnsiConsole console, string label, string labelStyle, string text, string style = "") =>
+        console.Write(new Line(text, style, label, labelStyle));
 }

@@ -27,6 +27,9 @@ public sealed class Session : InvocationConfiguration, IDisposable
     /// <summary>Only warnings, errors and results are shown.</summary>
     public bool IsQuiet { get; private init; }
 
+    /// <summary>Details are shown too.</summary>
+    public bool IsVerbose => _verbose;
+
     internal static Session Start(ParseResult parsed, Screen screen, Interrupt interrupt)
     {
         var verbose = parsed.GetValue(App.Verbose);

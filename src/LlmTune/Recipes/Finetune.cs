@@ -68,6 +68,7 @@ public static class Finetune
         Save(run, plan, model, adapters);
         run.AddFact("trained_on", realised.ToJson());
         if (corpus.Training.Count > 1) log.Information("Trained on {Shares}", realised.Text);
+        LossPlot.Write(run.Metrics, run.Losses, Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Path)));
         AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, realised, steps, total, first, last));
         return new FinetuneResult(run, steps, first, last, interrupted);
     }

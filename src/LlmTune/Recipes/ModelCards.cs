@@ -26,6 +26,8 @@ public static class ModelCards
         if (before is { } first && after is { } last)
             Line($"Held-out loss {first:F4} before, {last:F4} after; perplexity {Math.Exp(first):F3} before, {Math.Exp(last):F3} after.");
         Line($"");
+        Line($"![Training loss and held-out loss by step](loss.svg)");
+        Line($"");
         if (lora is null) Line($"Learning rate {config.Training.LearningRate}; trained: {config.Model.Trainable}.");
         else if (lora.Path is { } path) Line($"Goes on from `{path}`; learning rate {config.Training.LearningRate}.");
         else Line($"r {lora.Rank}, alpha {lora.Alpha}, dropout {lora.Dropout}, targets {lora.TargetModules}; learning rate {config.Training.LearningRate}.");
@@ -37,7 +39,7 @@ public static class ModelCards
         if (corpus.Training.Count > 1) Line($"Trained on {realised.Text}.\n");
         Line($"{(lora is null
             ? "`model/` is a model folder that Transformers loads."
-            : "`adapter/` is a PEFT folder. `llmtune merge` makes a model folder of it,")} `llmtune eval` measures it; `run.yaml` has every setting.");
+            : "`adapter/` is a PEFT folder. `llmtune merge` makes a model folder of it,")} `llmtune eval` measures it; `run.yaml` has every setting, `metrics.jsonl` the numbers of the picture.");
         return text.ToString();
     }
 

@@ -8,7 +8,8 @@ namespace LlmTune.Recipes;
 
 /// <summary>
 /// What a training run leaves: run.json (the resolved configuration, versions, hashes), run.yaml (the same, to run again),
-/// metrics.jsonl, the adapter with tokenizer and chat template, a model card. Other verbs take this folder and nothing else.
+/// metrics.jsonl and a picture of its losses (loss.svg), the adapter or model with tokenizer and chat template, a model card. Other verbs
+/// take this folder and nothing else.
 /// </summary>
 public sealed class RunFolder
 {
@@ -25,6 +26,9 @@ public sealed class RunFolder
     public string Model => System.IO.Path.Combine(Path, "model");
 
     public string Metrics => System.IO.Path.Combine(Path, "metrics.jsonl");
+
+    /// <summary>The losses as a picture; <see cref="LossPlot"/> draws it again from <see cref="Metrics"/>.</summary>
+    public string Losses => System.IO.Path.Combine(Path, "loss.svg");
 
     public string Card => System.IO.Path.Combine(Path, "README.md");
 

@@ -57,7 +57,7 @@ public class AppTests
     [Theory]
     [InlineData("ini", "error: unknown verb 'ini', did you mean 'init'?\nllmtune --help shows how it is used\n")]
     [InlineData("--versio", "error: unknown option '--versio', did you mean '--version'?\nllmtune --help shows how it is used\n")]
-    [InlineData("zzz", "error: unknown verb 'zzz'; there are init, ", true)]
+    [InlineData("zzz", "error: unknown verb 'zzz'; there are quickstart, init, ", true)]
     [InlineData("schema --lst", "error: unknown option '--lst', did you mean '--list'?\nllmtune schema --help shows how it is used\n")]
     [InlineData("schema --verbos=3", "error: unknown option '--verbos', did you mean '--verbose'?\nllmtune schema --help shows how it is used\n")]
     [InlineData("schema one two", "error: unexpected argument 'one'\nerror: unexpected argument 'two'\nllmtune schema --help shows how it is used\n")]

@@ -46,7 +46,7 @@ public sealed class FullFinetuneTests : IDisposable
         Assert.True(result.LastEvalLoss < result.FirstEvalLoss - 0.5, $"from {result.FirstEvalLoss} to {result.LastEvalLoss}");
         Assert.Equal(
         [
-            "README.md", "metrics.jsonl", "model/LICENSE", "model/config.json", "model/generation_config.json", "model/model.safetensors",
+            "README.md", "loss.svg", "metrics.jsonl", "model/LICENSE", "model/config.json", "model/generation_config.json", "model/model.safetensors",
             "model/special_tokens_map.json", "model/tokenizer.json", "model/tokenizer_config.json", "run.json", "run.yaml",
         ],
         Directory.EnumerateFiles(result.Folder.Path, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(result.Folder.Path, file).Replace('\\', '/')).Order(StringComparer.Ordinal));
