@@ -14,7 +14,7 @@ internal static class DryRun
         session.Screen.Output.Write(Text(plan));
         try
         {
-            RunFolder.RequireFree(config.Training.OutputDir, force, config.Model.Path);
+            RunFolder.RequireFree(config, force);
         }
         catch (RequestException e)
         {

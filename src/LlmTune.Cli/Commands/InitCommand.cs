@@ -28,7 +28,9 @@ internal static class InitCommand
         var data = new Option<string[]>("--data") { Description = "file to train on; may be given several times", HelpName = "file" };
         var method = new Option<string>("--method")
         {
-            Description = "lora, full (every weight), or pretrain (from random weights)", HelpName = "name", DefaultValueFactory = _ => "lora",
+            Description = "lora, full (every weight), or pretrain (from random weights)",
+            HelpName = "name",
+            DefaultValueFactory = _ => "lora",
         };
         var from = new Option<string>("--from") { Description = "run file of LLaMA-Factory or axolotl to translate", HelpName = "file" };
         var force = new Option<bool>("--force") { Description = "overwrite the file if it is there" };

@@ -64,7 +64,7 @@ internal static class DatasetInfo
             Dir = null,
             Format = config.Format ?? format,
             Split = config.Split ?? (Directory.Exists(Path.Combine(config.Dir!, name)) ? Text(entry, "split") : null),
-            Limit = config.Limit ?? (entry.TryGetProperty("num_samples", out var samples) && samples.TryGetInt32(out var count) ? count : null),
+            Limit = Least(config.Limit, entry.TryGetProperty("num_samples", out var samples) && samples.TryGetInt32(out var count) ? count : null),
             Label = config.Label ?? config.Name,
         };
         given = given with { Columns = columns };
@@ -99,6 +99,8 @@ internal static class DatasetInfo
             return HasColumn("response") && !HasColumn("chosen") ? Ranking.Format.Name : Preference.Format.Name;
         return HasColumn("kto_tag") ? Kto.Format.Name : null;
     }
+
+    private static int? Least(int? a, int? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
 
     private static Dictionary<string, string> JudgedParts(Dictionary<string, string> parts, string format)
     {

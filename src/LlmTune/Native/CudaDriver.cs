@@ -23,8 +23,8 @@ internal static unsafe class CudaDriver
         return match.Success ? match.Value : "unknown";
     }
 
-    /// <summary>Bytes of a device that no process uses, or null where the driver does not say. It opens the device for this process.</summary>
-    public static long? FreeMemory(int index)
+    /// <summary>Bytes of a device that no process uses, and all; null where the driver does not say. It opens the device for this process.</summary>
+    public static (long Free, long Total)? Memory(int index)
     {
         if (!TryLoad(out var library)) return null;
         var get = (delegate* unmanaged<int*, int, int>)NativeLibrary.GetExport(library, "cuDeviceGet");
@@ -44,7 +44,7 @@ internal static unsafe class CudaDriver
             _ = pop(&popped);
         }
         _ = release(device);
-        return known ? (long)free : null;
+        return known ? ((long)free, (long)total) : null;
     }
 
     public static IReadOnlyList<Gpu> Devices()

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using LlmTune.Models;
+using LlmTune.Native;
 
 namespace LlmTune.Recipes;
 
@@ -30,6 +31,14 @@ public static partial class Devices
         ModelDtype.Float16 => ScalarType.Float16,
         _ => ModelFolder.DefaultType(device),
     };
+
+    /// <summary>Bytes that are in use: of this process, or of a GPU by all processes.</summary>
+    public static long MemoryInUse(Device device)
+    {
+        if (device.type != DeviceType.CUDA) return Environment.WorkingSet;
+        var index = Math.Max(0, device.index);
+        return CudaDriver.Memory(index) is { } memory ? memory.Total - memory.Free : 0;
+    }
 
     [GeneratedRegex(@"^(auto|cpu|cuda(:[0-9]{1,3})?)\z")]
     private static partial Regex Name();

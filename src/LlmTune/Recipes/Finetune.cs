@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using LlmTune.Adapters;
 using LlmTune.Data;
-using LlmTune.Evaluation;
 using LlmTune.Io;
 using LlmTune.Models;
 using LlmTune.Native;
@@ -32,7 +31,7 @@ public static class Finetune
         RunConfig config, bool force, ILogger log, Action<StepMetrics>? onStep = null, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
         var training = config.Training;
-        RunFolder.RequireFree(training.OutputDir, force, config.Model.Path);
+        RunFolder.RequireFree(config, force);
         using var plan = RunPlan.Make(config, log, onProgress, cancel);
         var (folder, device, type, corpus, total) = (plan.Folder, plan.Device, plan.Type, plan.Corpus, plan.Steps);
 
@@ -40,9 +39,10 @@ public static class Finetune
         using var adapters = plan.Adapt(model);
         var tensors = adapters?.Tensors.Select(tensor => tensor.Tensor) ?? model.Tensors.Where(tensor => tensor.Trainable);
         var trainable = tensors.Sum(tensor => tensor.Value.numel());
-        log.Information("{Method}: {Trainable:N0} trainable parameters, {Share:F2} % of the model",
-            adapters is null ? $"Training {config.Model.Trainable} of the model" : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers{Copies(adapters)}",
-            trainable, 100.0 * trainable / folder.Spec.Parameters);
+        var method = adapters is null
+            ? $"Training {config.Model.Trainable} of the model"
+            : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers{Copies(adapters)}";
+        log.Information("{Method}: {Trainable:N0} trainable parameters, {Share:F2} % of the model", method, trainable, 100.0 * trainable / folder.Spec.Parameters);
 
         foreach (var finding in RunData.Audit(plan.Tokenizer, corpus, folder, Embeddings(model, adapters)))
             log.Warning("{Check}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
@@ -56,29 +56,40 @@ public static class Finetune
             FlatParameters.Group(tensors, training.WeightDecay),
             training.AdamBeta1, training.AdamBeta2, training.AdamEpsilon);
         var trainer = new Trainer(model, optimizer, training.MaxGradNorm, recomputed, training.Seed, sources: corpus.Training.Count);
-        var run = RunFolder.Create(training.OutputDir, force, config, Facts(folder, device, type, corpus, trainable, total));
+        cancel.ThrowIfCancellationRequested();   // nothing has been learnt yet that would be worth another run's place
+        var run = RunFolder.Create(config, force, Facts(folder, device, type, corpus, trainable, total));
         using var metrics = JsonLinesWriter.Append(run.Metrics);
 
-        var evaluation = new HeldOutRun(model, corpus, training.PerDeviceEvalBatchSize, metrics, log);
+        var evaluation = new HeldOutRun(model, corpus, training, metrics, log);
         var first = evaluation.Run(0, 0, cancel);
         var realised = new RealisedShares(corpus.Labels.Take(corpus.Training.Count));
-        var (steps, interrupted) = Loop(config, trainer, plan.Batches, total, evaluation, realised, metrics, log, onStep, cancel);
-        var last = steps == 0 ? first : evaluation.Last;
+        var (steps, interrupted) = (0, false);
+        try
+        {
+            (steps, interrupted) = Loop(plan, trainer, evaluation, realised, metrics, log, onStep, cancel);
+        }
+        catch (Exception e) when (optimizer.Steps > 0 && e is not OperationCanceledException)
+        {
+            Save(run, plan, model, adapters);
+            throw new RunException($"{e.Message}\n  → what was learnt in {optimizer.Steps:N0} steps before that is in {run.Path}", e);
+        }
+        var last = evaluation.At(steps);
 
         Save(run, plan, model, adapters);
         run.AddFact("trained_on", realised.ToJson());
         if (corpus.Training.Count > 1) log.Information("Trained on {Shares}", realised.Text);
         LossPlot.Write(run.Metrics, run.Losses, Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Path)));
         AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, realised, steps, total, first, last));
+        run.Finish();
         return new FinetuneResult(run, steps, first, last, interrupted);
     }
 
     /// <summary>The loop: take a step's batches, train, log, evaluate.</summary>
     private static (int Steps, bool Interrupted) Loop(
-        RunConfig config, Trainer trainer, Batches batches, int total, HeldOutRun evaluation, RealisedShares realised, JsonLinesWriter metrics, ILogger log,
+        RunPlan plan, Trainer trainer, HeldOutRun evaluation, RealisedShares realised, JsonLinesWriter metrics, ILogger log,
         Action<StepMetrics>? onStep, CancellationToken cancel)
     {
-        var training = config.Training;
+        var (training, batches, total) = (plan.Config.Training, plan.Batches, plan.Steps);
         var schedule = training.ScheduleOf(total);
         var (loss, supervised, windowTokens, allTokens, skipped) = (0.0, 0L, 0L, 0L, 0);
         var (window, clock) = (Stopwatch.StartNew(), Stopwatch.StartNew());
@@ -113,7 +124,7 @@ public static class Finetune
                     Tokens = allTokens,
                     TokensPerSecond = windowTokens / elapsed.TotalSeconds,
                     TimeLeft = clock.Elapsed / step * (total - step),
-                    Memory = Environment.WorkingSet,
+                    Memory = Devices.MemoryInUse(plan.Device),
                     EvalLoss = evaluation.Last,
                 };
                 metrics.Write(report.ToJson());
@@ -138,19 +149,22 @@ public static class Finetune
         return (total, false);
     }
 
-    private static string Copies(AdapterSet adapters) => adapters.Copies.Count == 0
-        ? ""
-        : $", and copies of {string.Join(", ", adapters.Copies.CountBy(copy => $"{copy.Modules[0][(copy.Modules[0].LastIndexOf('.') + 1)..]}.{copy.Own}").Select(c => $"{c.Value} {c.Key}"))}";
+    private static string Copies(AdapterSet adapters)
+    {
+        var copies = adapters.Copies.CountBy(copy => $"{copy.Modules[0][(copy.Modules[0].LastIndexOf('.') + 1)..]}.{copy.Own}").Select(c => $"{c.Value} {c.Key}");
+        return adapters.Copies.Count == 0 ? "" : $", and copies of {string.Join(", ", copies)}";
+    }
 
     /// <summary>The input embeddings, for the audit of tokens.</summary>
     private static AuditEmbeddings Embeddings(Decoder model, AdapterSet? adapters)
     {
         var copied = adapters?.Copies.Any(copy => copy.Modules.Contains(model.Embedding.Name)) is true;
-        return new AuditEmbeddings(Row, Frozen: !model.Embedding.Weight.Trainable && !copied);
+        return new AuditEmbeddings(Row, Frozen: !model.Embedding.Trainable && !copied);
 
         float[] Row(int id)
         {
             using var _ = no_grad();
+            using var scope = NewDisposeScope();
             return [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
         }
     }
@@ -167,7 +181,7 @@ public static class Finetune
             });
             return;
         }
-        AdapterFolder.Write(run.Adapter, adapters, model.Parts, Path.GetFullPath(plan.Folder.Path));
+        AdapterFolder.Write(run.Adapter, adapters, model.Parts, Directory.Exists(plan.Folder.Name) ? Path.GetFullPath(plan.Folder.Path) : plan.Folder.Name);
         ModelFiles.CopyTokenizer(plan.Tokenizer.Folder, run.Adapter);
         WriteTemplate(run.Adapter);
 
@@ -204,37 +218,4 @@ public static class Finetune
             ["trained_tokens"] = source.Trained,
         })]),
     };
-
-    /// <summary>Evaluation on the held-out documents in between; says and writes what comes out.</summary>
-    private sealed class HeldOutRun(Decoder model, Corpus corpus, int rows, JsonLinesWriter metrics, ILogger log)
-    {
-        private int _lastStep = -1;
-
-        /// <summary>The last loss; null where nothing is held out.</summary>
-        public double? Last { get; private set; }
-
-        public double? Run(int step, double epoch, CancellationToken cancel)
-        {
-            if (corpus.Eval.Length == 0 || _lastStep == step || cancel.IsCancellationRequested) return Last;
-            _lastStep = step;
-            LossStatistics all;
-            IReadOnlyDictionary<int, LossStatistics> bySource;
-            try
-            {
-                (all, bySource) = HeldOut.Loss(model, RowBatches.All(corpus, corpus.EvalPlan(), rows), cancel: cancel);
-            }
-            catch (OperationCanceledException)
-            {
-                return Last;   // what has been learnt is still written
-            }
-            Last = all.Loss;
-            var line = new JsonObject { ["step"] = step, ["epoch"] = Math.Round(epoch, 6), ["eval_loss"] = all.Loss, ["eval_perplexity"] = all.Perplexity };
-            if (bySource.Count > 1)
-                foreach (var (source, statistics) in bySource.OrderBy(s => s.Key)) line[$"eval_{corpus.Labels[source]}_loss"] = statistics.Loss;
-            metrics.Write(line);
-            log.Information("{When}: held-out loss {Loss:F4}, perplexity {Perplexity:F3} on {Documents:N0} documents",
-                step == 0 ? "before training" : $"after step {step}", all.Loss, all.Perplexity, all.Documents);
-            return Last;
-        }
-    }
 }

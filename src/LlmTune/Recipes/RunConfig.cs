@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using LlmTune.Adapters;
 using LlmTune.Config;
 using LlmTune.Data;
@@ -9,13 +8,13 @@ using LlmTune.Training;
 namespace LlmTune.Recipes;
 
 /// <summary>A run, as it stands in its run file. Each section is described beside the part that it builds.</summary>
-public sealed partial record RunConfig : ISettingRules
+public sealed record RunConfig : ISettingRules
 {
     [Key("version"), Doc("of this format")]
     public int Version { get; init => field = Require.That(value == 1, "1, the only version there is", value); } = 1;
 
     [Key("device"), Doc("auto, cpu, cuda or cuda:N; auto is cuda where it works")]
-    public string Device { get; init => field = Require.That(DeviceName().IsMatch(value), "auto, cpu, cuda or cuda:N", value); } = "auto";
+    public string Device { get; init => field = Require.That(Devices.IsName(value), "auto, cpu, cuda or cuda:N", value); } = "auto";
 
     [Key("model"), Doc("which model is tuned")]
     public required ModelConfig Model { get; init; }
@@ -65,7 +64,4 @@ public sealed partial record RunConfig : ISettingRules
         if (Training.EvalStrategy is EvalStrategy.Steps or EvalStrategy.Epoch) yield return ("training.eval_strategy", Problem);
         else if (Training.EvalSteps is not null) yield return ("training.eval_steps", Problem);
     }
-
-    [GeneratedRegex(@"^(auto|cpu|cuda(:[0-9]{1,3})?)\z")]
-    private static partial Regex DeviceName();
 }

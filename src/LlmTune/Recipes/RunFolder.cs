@@ -37,29 +37,44 @@ public sealed class RunFolder
 
     public static RunFolder Open(string path) => new(path);
 
+    /// <summary>Where the run that this one replaces waits until this one is whole.</summary>
+    private string Replaced => System.IO.Path.TrimEndingDirectorySeparator(Path) + ".replaced";
+
     /// <summary>Refuses, before anything is loaded, a folder that a run cannot be written to.</summary>
     /// <param name="force">Whether a run that is there may be replaced.</param>
-    /// <param name="model">The model that the run reads, which must not be replaced with it.</param>
-    public static void RequireFree(string path, bool force, string model)
+    public static void RequireFree(RunConfig config, bool force)
     {
+        var path = config.Training.OutputDir;
         if (Is(path) && !force)
             throw new RequestException($"{path} holds a run already; name another training.output_dir, or say --force to replace it");
         if (!Is(path) && Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
             throw new RequestException($"{path} is not empty and holds no run; name another training.output_dir");
-        var (output, read) = (Ended(path), Ended(model));
-        if (Directory.Exists(model) && read.StartsWith(output, StringComparison.Ordinal))
-            throw new RequestException($"training.output_dir {path} is or holds the model {model}, which is read from; name another folder");
+        (string What, string? Path)[] read =
+        [
+            ("the model", config.Model.Path), ("the tokenizer", config.Model.Tokenizer), ("the chat template", config.Model.ChatTemplate),
+            ("the adapter", (config.Adapter as LoraConfig)?.Path),
+            .. config.Data.Sources.Concat(config.Data.Eval?.Sources ?? []).Select(source => ("the data", source.Path ?? source.Dir)),
+        ];
+        foreach (var (what, file) in read)
+            if (file is not null && System.IO.Path.Exists(file) && Ended(file).StartsWith(Ended(path), StringComparison.Ordinal))
+                throw new RequestException($"training.output_dir {path} is or holds {what} {file}, which is read from; name another folder");
 
         static string Ended(string folder) =>
             System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder)) + System.IO.Path.DirectorySeparatorChar;
     }
 
-    /// <summary>Begins a run's folder: it must not hold another one.</summary>
+    /// <summary>Begins a run's folder. A run that it replaces is put aside until <see cref="Finish"/>.</summary>
     /// <param name="force">Replaces what a run has left there.</param>
-    public static RunFolder Create(string path, bool force, RunConfig config, JsonObject facts)
+    public static RunFolder Create(RunConfig config, bool force, JsonObject facts)
     {
-        RequireFree(path, force, config.Model.Path);
-        if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        RequireFree(config, force);
+        var path = config.Training.OutputDir;
+        var replaced = new RunFolder(path).Replaced;
+        if (Is(path))
+        {
+            if (Is(replaced)) Directory.Delete(replaced, recursive: true);
+            Directory.Move(path, replaced);
+        }
         Directory.CreateDirectory(path);
         var folder = new RunFolder(path);
         AtomicFile.WriteText(System.IO.Path.Combine(path, "run.yaml"), ConfigFile.ToYaml(config));
@@ -71,6 +86,12 @@ public sealed class RunFolder
         }
         AtomicFile.WriteText(System.IO.Path.Combine(path, RecordName), record.ToJsonString(Indented) + "\n");
         return folder;
+    }
+
+    /// <summary>This run is whole: the one that it replaces goes.</summary>
+    public void Finish()
+    {
+        if (Is(Replaced)) Directory.Delete(Replaced, recursive: true);
     }
 
     /// <summary>Adds to run.json what is known at the end only.</summary>

@@ -52,6 +52,6 @@ internal sealed class RunMemory(RunConfig config, ModelFolder folder, Device dev
         var machine = Machine.Examine();
         if (device.type != DeviceType.CUDA) return machine.FreeMemory;
         var index = Math.Max(0, device.index);
-        return CudaDriver.FreeMemory(index) ?? (index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30);
+        return CudaDriver.Memory(index)?.Free ?? (index < machine.Gpus.Count ? machine.Gpus[index].Memory : 16L << 30);
     }
 }

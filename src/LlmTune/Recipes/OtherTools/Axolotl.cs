@@ -137,8 +137,8 @@ internal static class Axolotl
         new("max_steps", To("training.max_steps")),
         new("learning_rate", To("training.learning_rate")),
         new("lr_scheduler", OneOf("training.lr_scheduler_type", Scheduler, Schedulers)),   // cosine in both
-        .. All(NotBuilt("has settings of schedules that are not built; leave it out"), "lr_scheduler_kwargs", "cosine_min_lr_ratio",
-            "cosine_constant_lr_ratio",
+        new("lr_scheduler_kwargs", To("training.lr_scheduler_kwargs")),
+        .. All(NotBuilt("is a schedule of its own, which is not built; leave it out"), "cosine_min_lr_ratio", "cosine_constant_lr_ratio",
             "lr_quadratic_warmup", "lr_div_factor"),
         .. All(NotBuilt("gives parts of the model rates of their own, which is not built; leave it out"), "lr_groups", "embedding_lr",
             "embedding_lr_scale"),

@@ -156,7 +156,7 @@ internal static class LlamaFactory
         new("max_steps", To("training.max_steps")),
         new("learning_rate", To("training.learning_rate"), "5e-5"),
         new("lr_scheduler_type", OneOf("training.lr_scheduler_type", Scheduler, Schedulers), "linear"),
-        new("lr_scheduler_kwargs", NotBuilt("has settings of schedules that are not built; leave it out")),
+        new("lr_scheduler_kwargs", To("training.lr_scheduler_kwargs")),
         new("warmup_ratio", WarmupRatio),
         new("warmup_steps", WarmupSteps, "0"),
         new("optim", OptimizerRule),

@@ -1,3 +1,6 @@
+using LlmTune.Config;
+using LlmTune.Training;
+
 namespace LlmTune.Recipes.OtherTools;
 
 /// <summary>Why keys of other tools have no effect, or are refused, in words that several tables share.</summary>
@@ -26,7 +29,7 @@ internal static class Reasons
     public const string Preference = "trains on preferences or rewards, which is not built; supervised fine-tuning is";
     public const string Optimizer = "is an optimizer that is not built; adamw_torch is";
     public const string Eight = "is AdamW with its state in few bits, which is not built; adamw_torch is the same update with state in 32 bits";
-    public const string Scheduler = "is a schedule that is not built; there are linear, cosine, constant and constant_with_warmup";
+    public const string Scheduler = "is a schedule that is not built; llmtune schema --list names those that are";
     public const string OwnTemplate = "the model's own chat template renders conversations; model.chat_template names another one";
 
     /// <summary>AdamW under the names that differ in nothing but where its state lies or by which kernel it is computed.</summary>
@@ -37,5 +40,5 @@ internal static class Reasons
     ];
 
     public static readonly (string, string)[] Schedulers =
-        [("linear", "linear"), ("cosine", "cosine"), ("constant", "constant"), ("constant_with_warmup", "constant_with_warmup")];
+        [.. Enum.GetValues<LrSchedulerType>().Select(type => ConfigFile.Written(type)).Select(name => (name, name))];   // both have transformers' names
 }

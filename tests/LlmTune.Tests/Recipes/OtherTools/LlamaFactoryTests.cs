@@ -226,7 +226,7 @@ public class LlamaFactoryTests
     [InlineData("mix_strategy: interleave_under\ninterleave_probs: 0.5,0.5", "theirs.yaml:6:1: interleave_probs has 2 numbers for 1 data sets")]
     [InlineData("val_size: 0.1\neval_dataset: x", "theirs.yaml:6:1: eval_dataset: x cannot stand beside val_size; keep one of them")]
     [InlineData("eval_strategy: steps", "theirs.yaml:5:1: eval_strategy: steps asks for evaluation, but nothing is held out; add val_size or eval_dataset, or leave it out")]
-    [InlineData("lr_scheduler_type: polynomial", "theirs.yaml:5:1: lr_scheduler_type: polynomial is a schedule that is not built; there are linear, cosine, constant and constant_with_warmup")]
+    [InlineData("lr_scheduler_type: reduce_lr_on_plateau", "theirs.yaml:5:1: lr_scheduler_type: reduce_lr_on_plateau is a schedule that is not built; llmtune schema --list names those that are")]
     [InlineData("fp16: true\nfinetuning_type: full", "theirs.yaml:5:7: fp16: model.dtype must be bfloat16 or float32 where the model itself is trained: gradients in float16 vanish")]
     [InlineData("adapter_name_or_path: a,b", "theirs.yaml:5:1: adapter_name_or_path: a,b names several adapters; merge all but the last (llmtune merge ADAPTER --output FOLDER) and give that folder as the model")]
     [InlineData("finetuning_type: freeze\nfreeze_extra_modules: norm", "theirs.yaml:6:1: freeze_extra_modules: norm goes with the last layers, whose numbers depend on the model; name them in a run file of ours: model.trainable: [layers.30.mlp, layers.31.mlp]")]

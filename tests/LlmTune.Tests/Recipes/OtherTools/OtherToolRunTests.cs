@@ -27,6 +27,7 @@ public sealed class OtherToolRunTests : IDisposable
             dataset: pairs
             dataset_dir: {_folder["data"]}
             val_size: 4
+            eval_strategy: epoch
             template: llama2
             cutoff_len: 64
             output_dir: {_folder["saves"]}
@@ -105,7 +106,7 @@ public sealed class OtherToolRunTests : IDisposable
         var ours = _folder["runs/ours.yaml"];
         var (code, _, error) = AppTests.Run("init", ours, "--from", theirs);
         Assert.True(code == 0, error);
-        Assert.Contains($"Look it over, then: llmtune train {ours}", error, StringComparison.Ordinal);
+        Assert.Contains($"Next: look it over, then llmtune preview {ours} --check, and llmtune train {ours}", error, StringComparison.Ordinal);
         Assert.Equal(RunConfig.Load(theirs), RunConfig.Load(ours));
         Assert.Contains("../", File.ReadAllText(ours), StringComparison.Ordinal);
         Assert.True(File.Exists(_folder["runs/llmtune.schema.json"]));
