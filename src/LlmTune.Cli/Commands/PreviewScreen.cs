@@ -99,12 +99,10 @@ internal sealed class PreviewScreen(IAnsiConsole console)
         }
     }
 
-    /// <summary>A line a source where that fits the screen, else a column a source, as many beside each other as fit; measures that are 0 everywhere are left out.</summary>
+    /// <summary>A line a source where that fits the screen, else a column a source, as many beside each other as fit.</summary>
     private void Sources(PreviewResult preview)
     {
-        var lines = preview.Report.Lines();
-        var shown = Enumerable.Range(0, lines[0].Length).Where(column => column < 2 || lines.Skip(1).Any(line => line[column] != "0")).ToList();
-        List<string[]> rows = [.. lines.Select(line => shown.Select(column => line[column]).ToArray())];
+        List<string[]> rows = [.. preview.Report.Lines()];
         if (TableWidth(rows) <= console.Profile.Width)
         {
             Table(rows, texts: 2);

@@ -220,7 +220,8 @@ public sealed class Corpus : IDisposable
         if (source.Format.Judgement != Judgement.None) _sequences = Math.Max(_sequences, store.MostAnswers());
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
-        log.Information("{Source}: {Rows} of the format {Format}, {How}", source.Label, Rows(report.Rows), report.Format, found);
+        log.Information("{Source}: {Rows} of the format {Format}, {How}{Kept}", source.Label, Rows(report.Rows), report.Format, found,
+            store.IsKept ? "; tokens of an earlier run" : "");
         foreach (var (tally, what) in ((Tally, string)[])
         [
             (report.Malformed, "left out for not fitting"), (report.NothingToTrain, "left out with nothing to train on"),
@@ -251,7 +252,7 @@ public sealed class Corpus : IDisposable
         if (kept && TokenStore.Open(path, key) is { } cached)
         {
             DataCache.Touch(path);
-            log.Information("{Source}: tokens of an earlier run, {File}", source.Label, path);
+            log.Debug("{Source}: tokens of an earlier run, {File}", source.Label, path);
             return cached.OfFiles(source.Label, source.Files);
         }
         if (kept && File.Exists(path)) log.Warning("{Source}: the tokens of an earlier run are damaged and are made anew, {File}", source.Label, path);

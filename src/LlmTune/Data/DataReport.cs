@@ -56,6 +56,8 @@ public sealed record SourceReport
 /// <summary>What became of the rows of a run.</summary>
 public sealed record DataReport(IReadOnlyList<SourceReport> Sources)
 {
+    private const string Documents = "documents";
+
     /// <summary>Held-out documents that also stand among those trained on.</summary>
     public int Overlap { get; init; }
 
@@ -73,17 +75,23 @@ public sealed record DataReport(IReadOnlyList<SourceReport> Sources)
         return text.ToString();
     }
 
-    /// <summary>The cells of the table: a header, a line a source and, of several, their sum. The first two columns are names, the others numbers.</summary>
+    /// <summary>
+    /// The cells of the table: a header, a line a source and, of several, their sum. The first two columns are names, the others numbers;
+    /// a number that is 0 everywhere has no column, nor have documents where each row is one.
+    /// </summary>
     public IReadOnlyList<string[]> Lines()
     {
         string[] header =
         [
-            "source", "format", "rows", "documents", "held out", "tokens", "trained", "longest", "malformed", "too long", "no target", "cut", "tokens lost",
+            "source", "format", "rows", Documents, "held out", "tokens", "trained", "longest", "malformed", "too long", "no target", "cut", "tokens lost",
             "duplicates",
         ];
         List<string[]> lines = [header, .. Sources.Select(Line)];
         if (Sources.Count > 1) lines.Add(Line(Sum()));
-        return lines;
+        var areRows = Sources.All(source => source.Documents == source.Rows);
+        bool IsShown(int column) => column < 2 || (header[column] == Documents ? !areRows : lines.Skip(1).Any(line => line[column] != "0"));
+        int[] shown = [.. Enumerable.Range(0, header.Length).Where(IsShown)];
+        return [.. lines.Select(line => Array.ConvertAll(shown, column => line[column]))];
     }
 
     private static string[] Line(SourceReport s) =>

@@ -75,6 +75,9 @@ internal sealed unsafe class TokenStore : IDisposable
 
     public StoreHeader Header { get; }
 
+    /// <summary>Whether an earlier run made it.</summary>
+    public bool IsKept { get; private init; }
+
     public int Count => _documents.Length;
 
     public ref readonly StoredDocument this[int index] => ref _documents[index];
@@ -100,8 +103,8 @@ internal sealed unsafe class TokenStore : IDisposable
         }
     }
 
-    /// <summary>The same tokens, said to come from a source's files as they are called now.</summary>
-    public TokenStore OfFiles(string label, IReadOnlyList<string> files) => new(_map, _view, _documents, Header.OfFiles(label, files));
+    /// <summary>The tokens of an earlier run, said to come from a source's files as they are called now.</summary>
+    public TokenStore OfFiles(string label, IReadOnlyList<string> files) => new(_map, _view, _documents, Header.OfFiles(label, files)) { IsKept = true };
 
     /// <summary>A prompt with its judged answers.</summary>
     /// <exception cref="ObjectDisposedException">The store is closed.</exception>

@@ -241,13 +241,21 @@ public sealed class CorpusTests : IDisposable
         ]);
         Assert.Equal(
             """
-            source     format   rows  documents  held out   tokens  trained  longest  malformed  too long  no target  cut  tokens lost  duplicates
-            a.jsonl    alpaca  1,200      1,190         0  100,000   60,000      900         10         0          0    0            0           0
-            long name  text        1          1         0        5        5        5          0         0          0    0            0           0
-            all                1,201      1,191         0  100,005   60,005      900         10         0          0    0            0           0
+            source     format   rows  documents   tokens  trained  longest  malformed
+            a.jsonl    alpaca  1,200      1,190  100,000   60,000      900         10
+            long name  text        1          1        5        5        5          0
+            all                1,201      1,191  100,005   60,005      900         10
 
             """.ReplaceLineEndings("\n"),
             report.Table());
+        // Where each row is a document and nothing is left out, there is nothing to say of it.
+        Assert.Equal(
+            """
+            source     format  rows  tokens  trained  longest
+            long name  text       1       5        5        5
+
+            """.ReplaceLineEndings("\n"),
+            new DataReport([report.Sources[1]]).Table());
     }
 
     private sealed class Seen(Action<DataProgress> report) : IProgress<DataProgress>

@@ -157,7 +157,7 @@ public sealed class DataCacheTests : IDisposable
         var file = Directory.GetFiles(_folder["cache"]).Single();
         File.WriteAllBytes(file, File.ReadAllBytes(file)[..^1]);
         Assert.Contains($"rows.jsonl: the tokens of an earlier run are damaged and are made anew, {file}", Read("rows.jsonl").Log);
-        Assert.Contains($"rows.jsonl: tokens of an earlier run, {file}", Read("rows.jsonl").Log);
+        Assert.Contains("rows.jsonl: 2 rows of the format prompt_completion, found from the rows; tokens of an earlier run", Read("rows.jsonl").Log);
     }
 
     [Fact]

@@ -52,7 +52,7 @@ public sealed class PreviewCommandTests : IDisposable
         Assert.Contains($"── {_folder["pairs.jsonl"]}:2 ", output, StringComparison.Ordinal);
         Assert.Contains("⟦ <b>␛[31m</s>⟧", output, StringComparison.Ordinal);
         Assert.DoesNotContain('\e', output);
-        Assert.Matches(@"pairs\.jsonl +prompt_completion +2 +2 ", output);
+        Assert.Matches(@"pairs\.jsonl +prompt_completion +2 ", output);
         Assert.Contains("\n2 documents in 1 row of up to 64 tokens, ", output, StringComparison.Ordinal);
         Assert.Contains("\n1 step an epoch, of 2 rows each; 2 in the run\n", output, StringComparison.Ordinal);
     }
@@ -69,7 +69,7 @@ public sealed class PreviewCommandTests : IDisposable
         // By hand: BOS, ▁Once | ▁upon, EOS | ▁the, EOS.
         Assert.Contains(":1 (pairs.jsonl: a prompt of 2 tokens; chosen 2, rejected 2)\n", output, StringComparison.Ordinal);
         Assert.Matches(@"<s> ?Once\nchosen:\n⟦ upon</s>⟧\nrejected:\n⟦ the</s>⟧\n", output);
-        Assert.Matches(@"pairs\.jsonl +preference +2 +2 ", output);
+        Assert.Matches(@"pairs\.jsonl +preference +2 ", output);
         Assert.Contains("\n2 documents in 1 row of up to 128 tokens, ", output, StringComparison.Ordinal);
         Assert.Contains("\nThese answers are judged, and training on judgements is not built", output, StringComparison.Ordinal);
         var page = File.ReadAllText(_folder["page.html"]);
