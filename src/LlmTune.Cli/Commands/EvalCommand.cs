@@ -42,7 +42,7 @@ internal static class EvalCommand
             var (device, type) = options.Read(args);
             var request = new EvaluateRequest
             {
-                Targets = [.. args.GetValue(models)!.Select(model => ModelSource.Resolve(model, args.GetValue(options.Base)))],
+                Targets = ModelSource.ResolveAll(args.GetValue(models)!, args.GetValue(options.Base)),
                 Data = args.GetValue(data)!,
                 Format = args.GetValue(format),
                 Limit = args.GetValue(limit),

@@ -37,6 +37,8 @@ public static class Finetune
 
         using var model = plan.LoadModel();
         using var adapters = plan.Adapt(model);
+        if (plan.OtherBase() is { } other)
+            log.Warning("the adapter was trained on {Base}, and this run's model is {Model}: if that is another model, it goes on from nonsense", other, folder.Name);
         var tensors = adapters?.Tensors.Select(tensor => tensor.Tensor) ?? model.Tensors.Where(tensor => tensor.Trainable);
         var trainable = tensors.Sum(tensor => tensor.Value.numel());
         var method = adapters is null

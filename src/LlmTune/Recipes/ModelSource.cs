@@ -35,6 +35,15 @@ public sealed record ModelSource
         return new ModelSource { Name = path, Base = path, Tokenizer = folder };
     }
 
+    /// <summary>Several, side by side: the base is that of the adapters among them.</summary>
+    /// <exception cref="RequestException">One is nothing of the three, or none has use for the base.</exception>
+    public static IReadOnlyList<ModelSource> ResolveAll(IReadOnlyCollection<string> paths, string? baseModel)
+    {
+        bool TakesBase(string path) => RunFolder.Is(path) || AdapterFolder.Is(path);
+        if (baseModel is not null && !paths.Any(TakesBase)) throw new RequestException($"--base goes with an adapter; there is none among {string.Join(", ", paths)}");
+        return [.. paths.Select(path => Resolve(path, TakesBase(path) ? baseModel : null))];
+    }
+
     /// <summary>Loads the model with its adapter switched on.</summary>
     public LoadedModel Load(Device device, ScalarType type)
     {
@@ -65,10 +74,12 @@ public sealed record ModelSource
         if (!run.IsFinished) throw new RequestException($"{path} holds a run that has not finished: it has neither adapter nor model");
         if (!AdapterFolder.Is(run.Adapter))
             return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true };
+        var named = baseModel ?? config.Model.Path;
+        RequireHere(named, $"{path} was trained on {named}");
         return new ModelSource
         {
             Name = path,
-            Base = baseModel ?? config.Model.Path,
+            Base = named,
             Adapter = run.Adapter,
             Tokenizer = run.Adapter,
             IsRun = true,
@@ -81,20 +92,26 @@ public sealed record ModelSource
         // A relative path of an adapter's config counts from where it was trained, or from its own folder.
         var beside = Path.GetFullPath(Path.Combine(path, named));
         var found = baseModel is null && !Directory.Exists(named) && Directory.Exists(beside) ? beside : named;
-        string folder;
-        try
-        {
-            folder = HubCache.Resolve(found);
-        }
-        catch (RequestException e)
-        {
-            throw new RequestException($"{path} is an adapter for {named}, which is not here: {e.Message}; or say --base MODEL", e);
-        }
+        var folder = RequireHere(found, $"{path} is an adapter for {named}");
         var tokenizer = File.Exists(Path.Combine(path, "tokenizer.json")) ? path : folder;
         return new ModelSource { Name = path, Base = found, Adapter = path, Tokenizer = tokenizer };
     }
 
-    private static string? BaseOf(string folder)
+    /// <returns>The folder of a base.</returns>
+    private static string RequireHere(string model, string what)
+    {
+        try
+        {
+            return HubCache.Resolve(model);
+        }
+        catch (RequestException e)
+        {
+            throw new RequestException($"{what}, which is not here: {e.Message}; or say --base MODEL", e);
+        }
+    }
+
+    /// <summary>What an adapter's config calls its base; null if it calls it nothing.</summary>
+    internal static string? BaseOf(string folder)
     {
         try
         {

@@ -91,12 +91,22 @@ public sealed class RunPlan : IDisposable
     /// <summary>Puts a fresh adapter on a model, or the one that the run goes on from; null where the model itself is trained.</summary>
     public AdapterSet? Adapt(Decoder model) => Adapt(Config, model);
 
+    /// <summary>The base that the adapter to go on from names, if it is called otherwise than the run's model.</summary>
+    public string? OtherBase()
+    {
+        if (Config.Adapter is not LoraConfig { Path: { } path } || ModelSource.BaseOf(AdapterOf(path)) is not { } named) return null;
+        static string Last(string name) => Path.GetFileName(Path.TrimEndingDirectorySeparator(name.Replace('\\', '/')));
+        return Last(named) == Last(Folder.Name) || Last(named) == Last(Folder.Path) ? null : named;
+    }
+
+    private static string AdapterOf(string path) => RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path;
+
     /// <inheritdoc cref="Adapt(Decoder)"/>
     internal static AdapterSet? Adapt(RunConfig config, Decoder model)
     {
         if (config.Adapter is not LoraConfig lora) return null;
         var set = lora.Path is { } path
-            ? AdapterFolder.Load(RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path, model.Parts, model.Device, trainable: true)
+            ? AdapterFolder.Load(AdapterOf(path), model.Parts, model.Device, trainable: true)
             : AdapterSet.Create(LoraPlan.From(lora), model.Parts, config.Training.Seed, model.Device);
         set.Activate(model.Parts);
         return set;

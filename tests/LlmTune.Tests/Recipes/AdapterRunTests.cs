@@ -61,4 +61,28 @@ public sealed class AdapterRunTests : IDisposable
         Close.Assert(second.LastEvalLoss!.Value, third.FirstEvalLoss!.Value, "held-out loss at the start", 1e-6);
         Assert.Contains("Goes on from", File.ReadAllText(third.Folder.Card), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void The_base_of_an_adapter_is_taken_for_what_it_is_called()
+    {
+        var run = Train("{ r: 2 }", "first").Folder;
+        string? Other(string model)
+        {
+            var config = RunConfig.Load(_folder["run.yaml"], $"model.path={model}", "output_dir=second");
+            config = config with { Adapter = new LoraConfig { Path = run.Path } };
+            using var plan = RunPlan.Make(config, Logger.None);
+            return plan.OtherBase();
+        }
+        Assert.Null(Other(RealModels.Stories));
+        Directory.CreateDirectory(_folder["another"]);
+        foreach (var file in Directory.GetFiles(RealModels.Stories)) File.Copy(file, Path.Combine(_folder["another"], Path.GetFileName(file)));
+        Assert.Equal(RealModels.Stories, Other(_folder["another"]));
+
+        // Beside a plain model the base belongs to the adapter alone.
+        var sources = ModelSource.ResolveAll([RealModels.Stories, run.Path, run.Adapter], _folder["another"]);
+        Assert.Equal([RealModels.Stories, _folder["another"], _folder["another"]], sources.Select(source => source.Base));
+        Assert.StartsWith("--base goes with an adapter", Assert.Throws<RequestException>(() => ModelSource.ResolveAll([RealModels.Stories], "x")).Message, StringComparison.Ordinal);
+        var error = Assert.Throws<RequestException>(() => ModelSource.Resolve(run.Path, _folder["nowhere"]));
+        Assert.EndsWith("or say --base MODEL", error.Message, StringComparison.Ordinal);
+    }
 }
