@@ -20,7 +20,12 @@ public static class App
     public static int Run(string[] args, Screen screen)
     {
         var root = Root();
-        var parsed = root.Parse(args);
+        var parsed = root.Parse(args switch
+        {
+            ["help", .. var verb] => [.. verb, "--help"],   // as many programs have it
+            ["version"] => ["--version"],
+            _ => args,
+        });
         if (ParseMistakes.Of(parsed) is { Count: > 0 } mistakes) return Failures.Report(mistakes, parsed, screen);
 
         using var interrupt = new Interrupt(screen);

@@ -23,8 +23,18 @@ internal static class ParseMistakes
         CommandResult { Command.Subcommands: { Count: > 0 } verbs } => $"a verb is missing: {Suggest.Either([.. verbs.Select(verb => verb.Name)])}",
         ArgumentResult { Tokens.Count: 0, Argument: var argument, Parent: CommandResult } => $"<{argument.Name}> is missing: {argument.Description}",
         ArgumentResult { Tokens.Count: 0, Parent: OptionResult { Option: var option } } => NeedsValue(option),
+        OptionResult { Tokens.Count: 0, IdentifierToken: null, Option: var option } => $"{option.Name} is missing: {option.Description}",
         OptionResult { Tokens.Count: 0, Option: var option } => NeedsValue(option),
+        OptionResult { Tokens: [{ Value: var value }], Option: var option } when WordFor(option.ValueType) is { } word =>
+            $"{option.Name} must be {word}, got '{value}'",
         _ => char.ToLowerInvariant(error.Message[0]) + error.Message[1..].TrimEnd('.'),
+    };
+
+    private static string? WordFor(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        var t when t == typeof(int) || t == typeof(long) => "a whole number",
+        var t when t == typeof(double) || t == typeof(float) => "a number",
+        _ => null,
     };
 
     private static string NeedsValue(Option option) => $"{option.Name} needs a value: {option.Description}";

@@ -25,7 +25,8 @@ internal static class ProgramPath
         return first is not null && Path.GetFullPath(first) == Path.Combine(AppContext.BaseDirectory, name);
     }
 
-    private static string Quoted(string path) => path.Contains(' ', StringComparison.Ordinal) ? $"\"{path}\"" : path;
+    /// <summary>A path as a shell takes it for one word.</summary>
+    public static string Quoted(string path) => path.Contains(' ', StringComparison.Ordinal) ? $"\"{path}\"" : path;
 
     private static string Escaped(string command) => command.Contains(' ', StringComparison.Ordinal) ? $"'{command}'" : command;
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using LlmTune.Cli.Terminal;
 using LlmTune.Recipes;
+using Serilog;
 using Serilog.Core;
 
 namespace LlmTune.Cli.Commands;
@@ -10,7 +11,7 @@ internal static class DryRun
 {
     public static int Show(RunConfig config, bool force, Session session)
     {
-        using var plan = RunPlan.Make(config with { Data = config.Data with { Cache = false } }, Logger.None, cancel: session.Interrupt.Token);
+        using var plan = RunPlan.Make(config with { Data = config.Data with { Cache = false } }, Warnings(session.Log), cancel: session.Interrupt.Token);
         session.Screen.Output.Write(Text(plan));
         try
         {
@@ -20,9 +21,12 @@ internal static class DryRun
         {
             session.Log.Warning("{Problem}", e.Message);   // train itself will refuse
         }
-        foreach (var warning in plan.Warnings) session.Log.Warning("{Warning}", warning);
+        foreach (var finding in plan.Audit()) session.Log.Warning("{Check}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
         return 0;
     }
+
+    /// <summary>Of what is said on the way what is left out or looks wrong.</summary>
+    private static Logger Warnings(ILogger log) => new LoggerConfiguration().MinimumLevel.Warning().WriteTo.Logger(log).CreateLogger();
 
     internal static string Text(RunPlan plan)
     {

@@ -90,7 +90,7 @@ internal static class InitCommand
         File.WriteAllText(file, text);
         File.WriteAllText(Path.Join(folder, SchemaFile), ConfigFile.Schema<RunConfig>(SchemaCommand.Title));
         session.Log.Information("Wrote {File}, and {Schema} beside it, by which editors complete and check it", file, SchemaFile);
-        session.Log.Information("Next: look it over, then llmtune preview {File} --check, and llmtune train {File}", file, file);
+        session.Log.Information("Next: look it over, then llmtune preview {File} --check, and llmtune train {File}", ProgramPath.Quoted(file), ProgramPath.Quoted(file));
     }
 
     /// <summary>The run; paths in it are relative to the folder of its file.</summary>

@@ -64,7 +64,9 @@ internal static class InitModelCommand
             spec = InitModel.Run(request, session.Screen.IsLive ? (done, total) => view.Update("drawn, per cent", 100 * done / total, 100) : null);
         session.Log.Information("Wrote {Folder}: {Family}, {Parameters:N0} random parameters, {Layers} layers",
             request.Output, spec.Family, spec.Parameters, spec.Blocks.Count);
-        session.Log.Information("Next: llmtune train configs/pretrain.yaml model.path={Folder}", request.Output);
+        var folder = ProgramPath.Quoted(request.Output);
+        if (request.Tokenizer is null) session.Log.Information("It has no tokenizer yet: say --tokenizer FOLDER, or set model.tokenizer in run files");
+        session.Log.Information("Next: llmtune init run.yaml --method pretrain --model {Folder} --data FILE", folder);
         return 0;
     }
 }

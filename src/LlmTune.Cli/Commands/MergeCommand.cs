@@ -31,7 +31,8 @@ internal static class MergeCommand
         var check = Merge.Run(ModelSource.Resolve(source, baseModel), output, force, Devices.Of(device), session.Log);
         session.Log.Information("Merged against base and adapter: {Check}", check);
         session.Log.Information("Wrote {Folder}", output);
-        session.Log.Information("Next: llmtune eval {Source} {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT", source, output, output);
+        session.Log.Information("Next: llmtune eval {Source} {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT",
+            ProgramPath.Quoted(source), ProgramPath.Quoted(output), ProgramPath.Quoted(output));
         return 0;
     }
 }

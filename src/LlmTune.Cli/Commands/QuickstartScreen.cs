@@ -103,8 +103,8 @@ internal sealed class QuickstartScreen(Session session)
     public void Interrupted(QuickstartRequest request)
     {
         var step = _step == 0 ? "before the first step" : $"in step {_step} of {Steps} ({_title})";
-        var again = $"llmtune quickstart --keep {QuickstartFolder.Shown(request.Folder)}";
-        session.Screen.People.Line("interrupted ", "yellow", $"{step}; what stands so far is in {request.Folder}. {again} begins anew, and replaces it");
+        var again = $"llmtune quickstart --keep {ProgramPath.Quoted(QuickstartFolder.Shown(request.Folder))} --seed {request.Seed}{(request.Fast ? " --fast" : "")}";
+        session.Screen.People.Line("interrupted ", "olive", $"{step}; what stands so far is in {request.Folder}. {again} begins anew, and replaces it");
     }
 
     private static string Percent(EvaluationResult result) =>

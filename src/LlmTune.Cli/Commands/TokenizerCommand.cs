@@ -81,7 +81,7 @@ internal static class TokenizerCommand
         if (!roles.ContainsKey("eos_token"))
             session.Log.Warning("none of the special tokens is known as an end of text; name one as eos_token in {File}", Path.Combine(output, "tokenizer_config.json"));
         session.Log.Information("Wrote {Folder}", output);
-        session.Log.Information("Next: llmtune tokenize {Folder} \"some text\"", output);
+        session.Log.Information("Next: llmtune tokenize {Folder} \"some text\"", ProgramPath.Quoted(output));
         return 0;
     }
 

@@ -44,8 +44,9 @@ internal static class TrainCommand
             return Failures.Interrupted;
         }
         session.Log.Information("Wrote {Folder}", result.Folder.Path);
-        if (config.Adapter is null) session.Log.Information("Next: llmtune eval {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT", result.Folder.Path, result.Folder.Path);
-        else session.Log.Information("Next: llmtune merge {Folder} --output {Folder}-merged", result.Folder.Path, Path.TrimEndingDirectorySeparator(result.Folder.Path));
+        var (folder, merged) = (ProgramPath.Quoted(result.Folder.Path), ProgramPath.Quoted(Path.TrimEndingDirectorySeparator(result.Folder.Path) + "-merged"));
+        if (config.Adapter is null) session.Log.Information("Next: llmtune eval {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT", folder, folder);
+        else session.Log.Information("Next: llmtune merge {Folder} --output {Merged}", folder, merged);
         return 0;
     }
 

@@ -22,7 +22,7 @@ internal static class Overrides
             problems.Add(place, unknown);
             return root;
         }
-        var value = YamlTree.ReadValue(text, place, problems);
+        var value = text.Trim() == "-" ? new ScalarNode(place, "-", Quoted: true) : YamlTree.ReadValue(text, place, problems);   // "-" is standard input
         if (text.Trim().Length == 0) value = new ScalarNode(place, "", Quoted: false);
         try
         {

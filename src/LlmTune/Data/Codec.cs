@@ -20,6 +20,9 @@ public sealed record Codec
 
     public int? Bos { get; init; }
 
+    /// <summary>Ids of special and added tokens, with which templates end turns.</summary>
+    public IReadOnlySet<int> Markers { get; init; } = new HashSet<int>();
+
     /// <summary>Number of ids that the model knows.</summary>
     public int Vocabulary { get; init; } = int.MaxValue;
 
@@ -35,6 +38,7 @@ public sealed record Codec
         Prompt = template is null ? null : conversation => Rendered(() => template.ForInference(conversation, tokenizer)),
         Eos = tokenizer.EosId,
         Bos = tokenizer.BosId,
+        Markers = tokenizer.AddedTokens.Select(token => token.Id).ToHashSet(),
         Vocabulary = vocabulary,
         Identity = IdentityOf(tokenizer, template),
     };

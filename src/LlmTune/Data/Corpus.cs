@@ -220,8 +220,9 @@ public sealed class Corpus : IDisposable
         if (source.Format.Judgement != Judgement.None) _sequences = Math.Max(_sequences, store.MostAnswers());
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
-        log.Information("{Source}: {Rows} of the format {Format}, {How}{Kept}", source.Label, Rows(report.Rows), report.Format, found,
-            store.IsKept ? "; tokens of an earlier run" : "");
+        var unused = source.Unused();
+        log.Information("{Source}: {Rows} of the format {Format}, {How}{Unused}{Kept}", source.Label, Rows(report.Rows), report.Format, found,
+            unused.Count == 0 ? "" : $"; columns not used: {string.Join(", ", unused)}", store.IsKept ? "; tokens of an earlier run" : "");
         foreach (var (tally, what) in ((Tally, string)[])
         [
             (report.Malformed, "left out for not fitting"), (report.NothingToTrain, "left out with nothing to train on"),

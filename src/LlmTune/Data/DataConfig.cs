@@ -57,7 +57,7 @@ public sealed record DataConfig
 /// <summary>One file, folder or glob of rows.</summary>
 public sealed record SourceConfig : ISettingRules
 {
-    [Key("path"), Path, Doc("a file, a folder, a pattern (data/*.jsonl), or - for standard input")]
+    [Key("path"), Path, Doc("a file, a folder, a pattern (data/*.jsonl), or \"-\" for standard input")]
     public string? Path { get; init; }
 
     [Key("format"), Doc("what the rows are", Default = "found from the rows", Example = "messages")]
@@ -92,7 +92,7 @@ public sealed record SourceConfig : ISettingRules
 
     public IEnumerable<(string Setting, string Problem)> Broken()
     {
-        if (Path is null && Name is null) yield return ("path", "is missing: a file, a folder, a pattern (data/*.jsonl), or - for standard input");
+        if (Path is null && Name is null) yield return ("path", "is missing: a file, a folder, a pattern (data/*.jsonl), or \"-\" for standard input");
         if (Path is not null && Name is not null) yield return ("name", "cannot stand beside path; keep one of them");
         else if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
         if (Name is null && Dir is not null) yield return ("dir", "needs a name beside it");

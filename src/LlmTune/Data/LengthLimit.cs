@@ -6,7 +6,7 @@ public static class LengthLimit
     /// <summary>
     /// Running text is cut at its end. Otherwise the example ends with the last turn that fits as a whole. If not even the first does,
     /// prompt and answer share the room (as LLaMA-Factory divides it): the prompt keeps its end (and BOS), the answer its beginning and
-    /// its last token, so that the model still learns to stop.
+    /// what ends it, so that the model still learns to stop.
     /// </summary>
     public static Tokens Cut(Tokens tokens, int limit, int? bos)
     {
@@ -36,9 +36,12 @@ public static class LengthLimit
         var run = tokens.Trained.AsSpan(from).IndexOf(false);
         var answer = run < 0 ? tokens.Ids.Length - from : run;
         var (prompt, kept) = Division(from, answer, limit);
-        int[] ids = [.. tokens.Ids.AsSpan(from - prompt, prompt), .. tokens.Ids.AsSpan(from, kept)];
+        var ending = kept < answer ? Math.Min(tokens.Ending, kept) : 0;
+        int[] ids =
+        [
+            .. tokens.Ids.AsSpan(from - prompt, prompt), .. tokens.Ids.AsSpan(from, kept - ending), .. tokens.Ids.AsSpan(from + answer - ending, ending),
+        ];
         if (tokens.Ids[0] == bos) ids[0] = tokens.Ids[0];
-        ids[^1] = tokens.Ids[from + answer - 1];
         var trained = new bool[ids.Length];
         trained.AsSpan(prompt).Fill(true);
         return tokens with { Ids = ids, Trained = trained };

@@ -55,6 +55,8 @@ public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
 /// </summary>
 public static class Rendering
 {
+    private const int LongestEnding = 4;
+
     /// <exception cref="RowException">The example cannot be rendered.</exception>
     public static Tokens Render(Example example, Codec codec, MaskSettings masks)
     {
@@ -77,7 +79,16 @@ public static class Rendering
     private static Tokens Chat(Conversation conversation, Codec codec, MaskSettings masks)
     {
         var rendered = (codec.Render ?? throw NoTemplate())(conversation);
-        return new Tokens(rendered.Ids, Mask(conversation, rendered.Ids.Length, rendered.Turns, masks));
+        var end = rendered.Turns.LastOrDefault(turn => turn.Role == "assistant" && turn.End > turn.Start)?.End ?? 0;
+        return new Tokens(rendered.Ids, Mask(conversation, rendered.Ids.Length, rendered.Turns, masks)) { Ending = Ending(rendered.Ids.AsSpan(0, end), codec) };
+    }
+
+    /// <summary>How many tokens end a turn: its last special token and what the template writes behind it (a line break).</summary>
+    private static int Ending(ReadOnlySpan<int> turn, Codec codec)
+    {
+        for (var count = 1; count <= Math.Min(LongestEnding, turn.Length); count++)
+            if (codec.Markers.Contains(turn[^count])) return count;
+        return 1;
     }
 
     internal static RequestException NoTemplate() => new(

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using LlmTune.Data.Formats;
 using LlmTune.Data.Sources;
 
@@ -63,6 +64,15 @@ internal sealed record Source : IDisposable
 
     /// <summary>The first good row; null if there is none among those that are looked at.</summary>
     public Fields? First() => Peeked.Peek(1).Find(row => row.Problem is null) is { } row ? new Fields(row.Value, Format, Settings) : null;
+
+    /// <summary>Columns of the first rows that play no part: they are not read.</summary>
+    public IReadOnlyList<string> Unused()
+    {
+        var rows = Peeked.Peek(Sample).Where(row => row.Problem is null && row.Value.ValueKind == JsonValueKind.Object).Select(row => row.Value).ToList();
+        var used = Format.Parts.SelectMany(part => Settings.Columns.TryGetValue(part.Name, out var mapped) ? [mapped] : (IEnumerable<string>)[part.Name, .. part.Aliases])
+            .Concat(Settings.Template?.Columns ?? []).ToHashSet(StringComparer.Ordinal);
+        return [.. rows.SelectMany(row => row.EnumerateObject().Select(property => property.Name)).Distinct().Where(column => !used.Contains(column))];
+    }
 
     /// <summary>The rows, once.</summary>
     public IEnumerable<Row> Rows() => Limit is { } limit ? Peeked.All().Take(limit) : Peeked.All();

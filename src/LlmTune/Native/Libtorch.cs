@@ -54,6 +54,10 @@ public static class Libtorch
         if (Environment.GetEnvironmentVariable("PYTORCH_CUDA_ALLOC_CONF") is null)   // the older name
             NativeEnvironment.SetDefault("PYTORCH_ALLOC_CONF", "expandable_segments:True");
 
+        // OpenMP's threads spin while they wait for each other, which stands still where something else has their processors: see LOG.md.
+        if (OperatingSystem.IsLinux() && Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null)   // else the user has said it
+            NativeEnvironment.SetDefault("GOMP_SPINCOUNT", "2000");
+
         var version = LoadTorch(folder);
         var torchSharp = Find(FileName("LibTorchSharp"))
             ?? throw new RequestException(

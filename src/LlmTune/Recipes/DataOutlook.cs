@@ -26,6 +26,13 @@ internal static class DataOutlook
             yield return Say($"{corpus.Labels[s]}: its {documents:N0} documents are gone through {(double)shares[s].Documents / documents:F0} times an epoch, to hold the weights; ")
                 + "lower its weight, set its max_repeats, or data.mixing: first_exhausted";
         }
+        foreach (var (source, trained) in corpus.Labels.Zip(corpus.Training))
+        {
+            if (config.Data.Eval is { Sources: null } && trained.Length > 0 && corpus.Training.Count > 1 && corpus.Eval.All(document => corpus.Labels[corpus.SourceOf(document)] != source))
+                yield return Say($"{source}: none of its {trained.Length:N0} documents is held out; a larger data.eval.fraction would show its loss too");
+        }
+        if (config.Training is { LearningRate: > 0 } training && Enumerable.Range(0, Math.Min(steps, 1000)).All(step => training.ScheduleOf(steps).At(step) == 0))
+            yield return Say($"the learning rate is 0 in each of the {steps:N0} steps: all of them warm up; take more steps, or training.warmup_steps: 0");
         var epochs = (double)steps / Math.Max(stepsPerEpoch, 1);
         if (config.Training.MaxSteps > 0 && epochs > ManyPasses)
         {

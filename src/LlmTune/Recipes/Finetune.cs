@@ -78,6 +78,7 @@ public static class Finetune
         var last = evaluation.At(steps);
 
         Save(run, plan, model, adapters);
+        run.AddFact("ended", Ended(steps, interrupted, first, last));
         run.AddFact("trained_on", realised.ToJson());
         if (corpus.Training.Count > 1) log.Information("Trained on {Shares}", realised.Text);
         LossPlot.Write(run.Metrics, run.Losses, Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Path)));
@@ -95,6 +96,7 @@ public static class Finetune
         var schedule = training.ScheduleOf(total);
         var (loss, supervised, windowTokens, allTokens, skipped) = (0.0, 0L, 0L, 0L, 0);
         var (window, clock) = (Stopwatch.StartNew(), Stopwatch.StartNew());
+        Action? onLast = null;
         for (var step = 1; step <= total; step++)
         {
             if (cancel.IsCancellationRequested) return (step - 1, true);
@@ -130,7 +132,9 @@ public static class Finetune
                     EvalLoss = evaluation.Last,
                 };
                 metrics.Write(report.ToJson());
-                onStep?.Invoke(report);
+                // What stands on the screen in the end has the last evaluation in it.
+                if (step == total) onLast = () => onStep?.Invoke(report with { EvalLoss = evaluation.Last });
+                else onStep?.Invoke(report);
                 (loss, supervised, windowTokens) = (0, 0, 0);
                 window.Restart();
             }
@@ -145,6 +149,7 @@ public static class Finetune
             window.Stop();
             clock.Stop();
             evaluation.Run(step, next.Progress, cancel);
+            onLast?.Invoke();
             window.Start();
             clock.Start();
         }
@@ -156,6 +161,16 @@ public static class Finetune
         var copies = adapters.Copies.CountBy(copy => $"{copy.Modules[0][(copy.Modules[0].LastIndexOf('.') + 1)..]}.{copy.Own}").Select(c => $"{c.Value} {c.Key}");
         return adapters.Copies.Count == 0 ? "" : $", and copies of {string.Join(", ", copies)}";
     }
+
+    /// <summary>How the run ended, for run.json.</summary>
+    private static JsonObject Ended(int steps, bool interrupted, double? first, double? last) => new()
+    {
+        ["at"] = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture),
+        ["steps"] = steps,
+        ["interrupted"] = interrupted,
+        ["first_eval_loss"] = first,
+        ["last_eval_loss"] = last,
+    };
 
     /// <summary>The input embeddings, for the audit of tokens.</summary>
     private static AuditEmbeddings Embeddings(Decoder model, AdapterSet? adapters)
@@ -200,7 +215,7 @@ public static class Finetune
         ["libtorch"] = Libtorch.Info?.Version.ToString(3),
         ["started"] = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture),
         ["device"] = device.ToString(),
-        ["dtype"] = type.ToString(),
+        ["dtype"] = type.ToString().ToLowerInvariant(),
         ["base_model"] = new JsonObject
         {
             ["path"] = folder.Path,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using LlmTune.Data;
 using LlmTune.Evaluation;
@@ -37,8 +38,10 @@ internal sealed class HeldOutRun(Decoder model, Corpus corpus, TrainingConfig tr
         if (bySource.Count > 1)
             foreach (var (source, statistics) in bySource.OrderBy(s => s.Key)) line[$"eval_{corpus.Labels[source]}_loss"] = statistics.Loss;
         metrics.Write(line);
-        log.Information("{When}: held-out loss {Loss:F4}, perplexity {Perplexity:F3} on {Documents:N0} documents",
-            step == 0 ? "before training" : $"after step {step}", all.Loss, all.Perplexity, all.Documents);
+        var each = bySource.Count < 2 ? "" : string.Create(CultureInfo.InvariantCulture,
+            $" ({string.Join(", ", bySource.OrderBy(s => s.Key).Select(s => string.Create(CultureInfo.InvariantCulture, $"{corpus.Labels[s.Key]} {s.Value.Loss:F4}")))})");
+        log.Information("{When}: held-out loss {Loss:F4}{Each}, perplexity {Perplexity:F3} on {Documents:N0} documents",
+            step == 0 ? "before training" : $"after step {step}", all.Loss, each, all.Perplexity, all.Documents);
         return Last;
     }
 }

@@ -70,7 +70,7 @@ public static class Merge
             if (untied) config["tie_word_embeddings"] = false;
         });
         log.Information("Merged {Count} tensors of {Model} in float32, stored as {Types}{Untied}",
-            merging.Changed.Count, folder.Name, string.Join(", ", plan.Select(t => t.Type).Distinct()), untied ? "; the head is no longer tied to the embedding" : "");
+            merging.Changed.Count, folder.Name, string.Join(", ", plan.Select(t => t.Type.ToString().ToLowerInvariant()).Distinct()), untied ? "; the head is no longer tied to the embedding" : "");
     }
 
     /// <summary>The logits of base and adapter against the merged model's, both computed in one type from what is stored.</summary>

@@ -22,9 +22,10 @@ public static class ModelCards
         Line($"");
         Line($"# {Path.GetFileName(Path.TrimEndingDirectorySeparator(config.Training.OutputDir))}");
         Line($"");
-        Line($"{Method(config)} `{folder.Name}` ({folder.Spec.Family}, {folder.Spec.Parameters:N0} parameters), {steps} of {total} steps.");
+        Line($"{Method(config)} `{folder.Name}` ({folder.Spec.Family}, {folder.Spec.Parameters:N0} parameters), {steps} of {total} steps{(steps < total ? ": interrupted" : "")}.");
         if (before is { } first && after is { } last)
             Line($"Held-out loss {first:F4} before, {last:F4} after; perplexity {Math.Exp(first):F3} before, {Math.Exp(last):F3} after.");
+        else if (before is { } only) Line($"Held-out loss {only:F4} before; not measured after the last step.");
         Line($"");
         Line($"![Training loss and held-out loss by step](loss.svg)");
         Line($"");

@@ -63,6 +63,9 @@ public sealed record PreviewResult
     /// <summary>Tokens of a row.</summary>
     public required int MaxLength { get; init; }
 
+    /// <summary>Documents in them; one that is gone through twice counts twice.</summary>
+    public required long Documents { get; init; }
+
     /// <summary>Rows of the first epoch.</summary>
     public required int Rows { get; init; }
 
@@ -119,13 +122,14 @@ public static class Preview
             Examples = [.. First(corpus, examples).Select(document => Example(corpus, document, tokenizer, batches.Plan.Joined))],
             Lengths = Bins([.. corpus.Training.SelectMany(documents => documents).Select(corpus.Length)]),
             MaxLength = corpus.RowLength,
+            Documents = RowBatches.Shares(corpus, batches.Plan, 0, batches.Plan.Rows).Sum(share => share.Documents),
             Rows = batches.Plan.Rows,
             Fill = batches.Plan.Fill,
             Padding = Padded(corpus, training.PerDeviceTrainBatchSize, training.DataSeed),
             RowsPerStep = shape.RowsPerStep,
             StepsPerEpoch = stepsPerEpoch,
             Steps = steps,
-            Findings = [.. RunData.Audit(tokenizer, corpus, folder, embeddings: null), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
+            Findings = [.. StoredAudit.Check(config, tokenizer, corpus, folder), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
         };
     }
 

@@ -104,7 +104,7 @@ public static class PreviewText
 {
     public static IEnumerable<string> Summary(PreviewResult preview)
     {
-        var documents = preview.Lengths.Sum(bin => (long)bin.Count);
+        var documents = preview.Documents;
         yield return Say($"{Counted(documents, "document")} in {Counted(preview.Rows, "row")} of up to {preview.MaxLength:N0} tokens, {100 * preview.Fill:F1} % filled");
         yield return Say($"Without packing {100 * preview.Padding:F1} % of what is computed would be padding, in batches of rows padded to the longest; here none is");
         yield return Say($"{Counted(preview.StepsPerEpoch, "step")} an epoch, of {Counted(preview.RowsPerStep, "row")} each; {preview.Steps:N0} in the run");

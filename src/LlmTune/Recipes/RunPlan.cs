@@ -56,6 +56,7 @@ public sealed class RunPlan : IDisposable
     public static RunPlan Make(RunConfig config, ILogger log, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
         var device = Devices.Of(config.Device);
+        RequireModel(config.Model.Path);
         var folder = ModelFolder.Open(config.Model.Path);
         var memory = new RunMemory(config, folder, device);
         var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
@@ -81,6 +82,16 @@ public sealed class RunPlan : IDisposable
             corpus.Dispose();
             throw;
         }
+    }
+
+    /// <summary>A run's folder is no model: it says which folder is, or how to go on from its adapter.</summary>
+    private static void RequireModel(string path)
+    {
+        if (!RunFolder.Is(path)) return;
+        var run = RunFolder.Open(path);
+        throw new RequestException(AdapterFolder.Is(run.Adapter)
+            ? $"model.path {path} is a run with an adapter; go on from it with adapter.path: {path} and the base as model.path, or merge it first (llmtune merge)"
+            : $"model.path {path} is a run; its model is {run.Model}");
     }
 
     /// <summary>The model on its device, from its weights or drawn at random.</summary>
@@ -111,6 +122,10 @@ public sealed class RunPlan : IDisposable
         set.Activate(model.Parts);
         return set;
     }
+
+    /// <summary>Mistakes with special tokens, as far as they show before the model is loaded.</summary>
+    public IReadOnlyList<AuditFinding> Audit() =>
+        [.. StoredAudit.Check(Config, Tokenizer, Corpus, Folder).Where(finding => finding.Level is AuditLevel.Error or AuditLevel.Warning)];
 
     /// <summary>Bytes that are free on the device.</summary>
     public long FreeMemory => _memory.Free;

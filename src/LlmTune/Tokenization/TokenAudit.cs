@@ -143,7 +143,7 @@ public static class TokenAudit
         if (embeddings is null)
         {
             yield return new("untrained-tokens", AuditLevel.Unchecked,
-                $"whether the base model knows {Names(tokenizer, markers)} was not checked: its weights are not here",
+                $"whether the base model knows {Names(tokenizer, markers)}: its weights are not here",
                 "run the check where the model's weights are");
             yield break;
         }

@@ -61,6 +61,8 @@ public class AppTests
     [InlineData("schema --lst", "error: unknown option '--lst', did you mean '--list'?\nllmtune schema --help shows how it is used\n")]
     [InlineData("schema --verbos=3", "error: unknown option '--verbos', did you mean '--verbose'?\nllmtune schema --help shows how it is used\n")]
     [InlineData("schema one two", "error: unexpected argument 'one'\nerror: unexpected argument 'two'\nllmtune schema --help shows how it is used\n")]
+    [InlineData("quickstart --seed x", "error: --seed must be a whole number, got 'x'\nllmtune quickstart --help shows how it is used\n")]
+    [InlineData("merge out", "error: --output is missing: ", true)]
     [InlineData("schema --log-file", "error: --log-file needs a value: write the log to this file too\nllmtune schema --help shows how it is used\n")]
     [InlineData("init x.yaml --force --method qlora", "error: --method must be lora, full or pretrain, got 'qlora', did you mean 'lora'?\nllmtune init --help shows how it is used\n")]
     public void A_command_line_that_makes_no_sense(string line, string message, bool isStart = false)
@@ -69,6 +71,14 @@ public class AppTests
         Assert.Equal((2, ""), (code, output));
         if (isStart) Assert.StartsWith(message, error, StringComparison.Ordinal);
         else Assert.Equal(message, error);
+    }
+
+    [Fact]
+    public void Help_and_version_are_verbs_too()
+    {
+        Assert.Equal(Run("train", "--help"), Run("help", "train"));
+        Assert.Equal(Run("--help"), Run("help"));
+        Assert.Equal(Run("--version"), Run("version"));
     }
 
     [Fact]

@@ -38,6 +38,11 @@ public class LengthLimitTests
     [Fact]
     public void A_long_answer_keeps_its_beginning_and_its_end() => Assert.Equal("abQRSTUZ", Cut("abQRSTUVWXYZ", 8));
 
+    /// <summary>The end of a turn may be several tokens: the token that ends it, and a line break behind.</summary>
+    [Fact]
+    public void All_of_what_ends_an_answer_is_kept() =>
+        Assert.Equal("abQRSTYZ", Codecs.Show(LengthLimit.Cut(Of("abQRSTUVWXYZ") with { Ending = 2 }, 8, null).Ids));
+
     /// <summary>Six and six in six: both keep half, 6·6/12 = 3.</summary>
     [Fact]
     public void Both_long_share_the_room() => Assert.Equal("defUVZ", Cut("abcdefUVWXYZ", 6));

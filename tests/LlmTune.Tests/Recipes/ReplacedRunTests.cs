@@ -26,7 +26,11 @@ public sealed class ReplacedRunTests : IDisposable
             Data = new DataConfig { Sources = [new SourceConfig { Path = _folder["rows.jsonl"] }], MaxLength = 64, Packing = PackingMode.None },
             Training = new TrainingConfig
             {
-                OutputDir = _folder["run"], LearningRate = rate, MaxSteps = steps, LrSchedulerType = LrSchedulerType.Constant, MaxGradNorm = 0,
+                OutputDir = _folder["run"],
+                LearningRate = rate,
+                MaxSteps = steps,
+                LrSchedulerType = LrSchedulerType.Constant,
+                MaxGradNorm = 0,
             },
         }.Resolved();
     }

@@ -108,7 +108,7 @@ public sealed class TokenAuditTests : IDisposable
     {
         var finding = Assert.Single(TokenAudit.Check(_model.Tokenizer, [Chat], [ImEnd]));
         Assert.Equal(("untrained-tokens", AuditLevel.Unchecked), (finding.Check, finding.Level));
-        Assert.Equal("whether the base model knows <|im_start|> (258), <|im_end|> (259) was not checked: its weights are not here", finding.Problem);
+        Assert.Equal("whether the base model knows <|im_start|> (258), <|im_end|> (259): its weights are not here", finding.Problem);
     }
 
     [Fact]

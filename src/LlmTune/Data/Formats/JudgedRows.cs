@@ -25,7 +25,7 @@ internal static class JudgedRows
     [
         new Part("prompt", false), new Part("instruction", false), new Part("question", false),
         new Part("conversations", false, "messages", "conversation"), new Part("input", false, "context"), new Part("history", false),
-        new Part("system", false, "system_prompt"), new Part("tools", false),
+        new Part("system", false, "system_prompt"), new Part("tools", false, "functions"),
     ];
 
     public static bool HasPrompt(Fields row) => row.Has("prompt") || row.Has("instruction") || row.Has("question") || row.Has("conversations");

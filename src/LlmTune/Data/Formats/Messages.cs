@@ -16,7 +16,7 @@ internal static class Messages
 
     public static RowFormat Format { get; } = new(
         "messages",
-        [new Part("messages", true, "conversations", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false)],
+        [new Part("messages", true, "conversations", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions")],
         Fits,
         Read);
 
@@ -38,9 +38,18 @@ internal static class Messages
         if (!Known.Contains(role) && !settings.TrainedRoles.Contains(role))
             throw new RowException($"{where} the role '{role}' is not known; expected {string.Join(", ", Known)}, or one of roles_to_train");
         var others = Turns.Others(turn, [roleKey, contentKey]);
+        if (others is not null) OlderCall(others);
         if (others is not null) ObjectArguments(others);
         turn.TryGetProperty(contentKey, out var content);
         return new Message(role, Content(content, ref others, where, contentKey)) { Fields = others, Train = Turns.Train(turn, where) };
+    }
+
+    /// <summary>A function_call of OpenAI's older form is a list of one tool call.</summary>
+    private static void OlderCall(JsonObject others)
+    {
+        if (others["function_call"] is not JsonObject call || others.ContainsKey("tool_calls")) return;
+        others.Remove("function_call");
+        others["tool_calls"] = new JsonArray(new JsonObject { ["type"] = "function", ["function"] = call });
     }
 
     private static string? Content(JsonElement content, ref JsonObject? others, string where, string key)

@@ -40,7 +40,7 @@ internal static class ShareGpt
 
     public static RowFormat Format { get; } = new(
         "sharegpt",
-        [new Part("conversations", true, "messages", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false)],
+        [new Part("conversations", true, "messages", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions")],
         Fits,
         Read);
 

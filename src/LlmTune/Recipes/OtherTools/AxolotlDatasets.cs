@@ -158,6 +158,8 @@ internal static partial class AxolotlDatasets
             var sets = (draft.Entry("datasets")?.Value as ListNode)?.Items.OfType<MapNode>() ?? [];
             var others = sets.Select(set => set[RolesToTrain]).OfType<ListNode>();
             if (roles.Items.Count == 0) draft.Refuse(entry, "trains no turn; leave the data set out");
+            else if (sets.Any(set => set[RolesToTrain] is null) && NodeText.Flow(roles) is not ("[assistant]" or "assistant"))
+                draft.Refuse(entry, "is not said of all data sets, as it must be here, where it holds for all of them; the others train assistant only");
             else if (others.Any(other => NodeText.Flow(other) != NodeText.Flow(entry.Value)))
                 draft.Refuse(entry, "is not the same for all data sets, as it must be here");
             else draft.Became(entry, $"data.{RolesToTrain}", roles);

@@ -116,6 +116,36 @@ public sealed class PreviewCommandTests : IDisposable
         Assert.Contains("  rows                                  2    6", lines);
     }
 
+    /// <summary>The small model never saw an end of text: with its weights at hand the check finds it, as training and a dry run do.</summary>
+    [Fact]
+    public void A_check_looks_at_the_embeddings_where_they_are()
+    {
+        Assert.Contains("not checked: whether the base model knows", Run("--check").Output, StringComparison.Ordinal);
+        var (code, output, _) = Run("--check", $"model.path={RealModels.Stories}");
+        Assert.Equal(1, code);
+        Assert.Contains("the base model's embeddings of </s> (2) look as if they had never been trained", output, StringComparison.Ordinal);
+        Assert.Equal(0, Run("--check", $"model.path={RealModels.Stories}", "adapter.modules_to_save=[embed_tokens]").Code);
+        var dry = AppTests.Run("train", _folder["run.yaml"], "--dry-run", $"model.path={RealModels.Stories}", "device=cpu");
+        Assert.Equal(0, dry.Code);
+        Assert.Contains("warning: untrained-tokens: the base model's embeddings of </s> (2)", dry.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Columns_that_play_no_part_and_an_epoch_that_goes_through_rows_twice_are_said()
+    {
+        File.WriteAllText(_folder["more.jsonl"], """
+            {"prompt": "Once", "completion": " upon", "id": 1, "system": "Be kind."}
+            """);
+        var (code, output, error) = Run(
+            $"data.sources=[{{path: {_folder["pairs.jsonl"]}}}, {{path: {_folder["more.jsonl"]}}}]", "data.mixing=all_exhausted", "data.packing=false", "data.sources.1.weight=2", "--rows", "0");
+        Assert.True(code == 0, error);
+        Assert.Contains("more.jsonl: 1 row of the format prompt_completion, found from the rows; columns not used: id, system\n", error, StringComparison.Ordinal);
+        // One source is gone through more than once to hold the weights: what is said of the epoch and of its rows is the same.
+        var examples = Regex.Matches(error, @"(\d+) examples").Sum(match => int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture));
+        Assert.InRange(examples, 4, 20);
+        Assert.Contains($"{examples} documents in {examples} rows", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_check_says_what_is_wrong_and_fails()
     {

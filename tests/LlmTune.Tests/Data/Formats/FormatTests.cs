@@ -132,14 +132,30 @@ public class FormatTests
             Assert.Throws<RequestException>(() => PromptTemplate.Parse("a {schema")).Message);
     }
 
+    /// <summary>OpenAI's form before tool_calls: function_call in a turn, functions in the row.</summary>
+    [Fact]
+    public void An_older_function_call_is_a_tool_call()
+    {
+        var chat = Assert.IsType<Example.Chat>(Read("""
+            {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"a\": 1}"}}],
+             "functions": [{"name": "f"}]}
+            """).Example).Conversation;
+        Assert.Equal("""[{"type":"function","function":{"name":"f","arguments":{"a":1}}}]""", chat.Messages[1].Fields!["tool_calls"]!.ToJsonString());
+        Assert.Equal("""[{"type":"function","function":{"name":"f"}}]""", chat.Tools!.ToJsonString());
+    }
+
     [Fact]
     public void What_no_format_fits_is_told_with_the_columns_and_how_to_map_them()
     {
         var message = Assert.Throws<RequestException>(() => Read("""{"db_id": "d", "question": "q", "query": "s"}""")).Message;
         Assert.StartsWith("rows.jsonl: no format fits its rows; found the columns db_id, question, query\n", message, StringComparison.Ordinal);
         Assert.Contains("    alpaca             instruction, (input), output, (system), (history)\n", message, StringComparison.Ordinal);
-        Assert.Contains("    columns: { prompt: db_id, completion: query }\n", message, StringComparison.Ordinal);
-        Assert.Contains("    prompt_template: \"{db_id}\\n{question}\"\n    columns: { completion: query }", message, StringComparison.Ordinal);
+        Assert.Contains("    columns: { prompt: question, completion: query }\n", message, StringComparison.Ordinal);
+        Assert.Contains("    prompt_template: \"{question}\"\n    columns: { completion: query }", message, StringComparison.Ordinal);
+        // Columns are guessed by their names, and a name that is no column is said.
+        message = Assert.Throws<RequestException>(() => Read("""{"schema": "s", "id": 1, "question": "q", "query": "s"}""", Mapped(("completion", "quer")))).Message;
+        Assert.Contains("\n  there is no column 'quer', did you mean 'query'?\n", message, StringComparison.Ordinal);
+        Assert.Contains("    prompt_template: \"{schema}\\n{question}\"\n    columns: { completion: query }", message, StringComparison.Ordinal);
         Assert.Equal(
             "'chatml' is no format of rows; expected tokenized, preference, ranking, kto, messages, sharegpt, prompt_completion, alpaca, question_answer, text, lines, paragraphs, alpaca_text",
             Assert.Throws<RequestException>(() => RowFormat.Named("chatml")).Message);
