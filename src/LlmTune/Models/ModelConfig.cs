@@ -18,7 +18,7 @@ public sealed record ModelConfig
     public string? Tokenizer { get; init; }
 
     [Key("chat_template"), Path(Maybe = true)]
-    [Doc("a file, a name among the model's templates, or the text itself", Default = "the model's", Example = "template.jinja")]
+    [Doc("a file, a name among the model's templates, chatml, or the text itself", Default = "the model's", Example = "template.jinja")]
     public string? ChatTemplate { get; init; }
 
     [Key("trainable"), Form(typeof(TrainablePartsForm))]

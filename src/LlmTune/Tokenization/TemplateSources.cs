@@ -26,6 +26,9 @@ internal static class TemplateSources
         {%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
         """;
 
+    /// <summary>The name by which <see cref="ChatMl"/> may be set.</summary>
+    private const string ChatMlName = "chatml";
+
     private const string Default = "default";
     private const string ToolUse = "tool_use";
 
@@ -36,7 +39,7 @@ internal static class TemplateSources
         HfTokenizer tokenizer, string folder, string? setting)
     {
         var own = Own(tokenizer, folder);
-        if (setting is not null) return Set(setting, folder, own) is var (source, origin) ? (source, origin, null) : null;
+        if (setting is not null) return Set(setting, folder, own, tokenizer) is var (source, origin) ? (source, origin, null) : null;
         if (own.TryGetValue(Default, out var main)) return (main.Source, main.Origin, own.TryGetValue(ToolUse, out var tools) ? tools : null);
         if (own.Count > 0)
         {
@@ -44,11 +47,12 @@ internal static class TemplateSources
                 $"{folder} has several chat templates and none is the default: set model.chat_template to one of "
                 + string.Join(", ", own.Keys.Order()));
         }
-        var knowsMarks = tokenizer.TokenId("<|im_start|>") is not null && tokenizer.TokenId("<|im_end|>") is not null;
-        return knowsMarks ? (ChatMl, "built-in ChatML", null) : null;
+        return KnowsMarks(tokenizer) ? (ChatMl, "built-in ChatML", null) : null;
     }
 
-    private static (string Source, string Origin) Set(string setting, string folder, Dictionary<string, (string Source, string Origin)> own)
+    private static bool KnowsMarks(HfTokenizer tokenizer) => tokenizer.TokenId("<|im_start|>") is not null && tokenizer.TokenId("<|im_end|>") is not null;
+
+    private static (string Source, string Origin) Set(string setting, string folder, Dictionary<string, (string Source, string Origin)> own, HfTokenizer tokenizer)
     {
         var isText = setting.Contains("{{", StringComparison.Ordinal) || setting.Contains("{%", StringComparison.Ordinal);
         if (isText) return (setting, "model.chat_template");
@@ -57,6 +61,9 @@ internal static class TemplateSources
         {
             if (File.Exists(file)) return (File.ReadAllText(file), file);
         }
+        if (setting == ChatMlName && KnowsMarks(tokenizer)) return (ChatMl, "built-in ChatML");
+        if (setting == ChatMlName)
+            throw new RequestException("model.chat_template: chatml needs <|im_start|> and <|im_end|> in the vocabulary, and this tokenizer has not got both");
         var names = own.Count > 0 ? $"{folder} has {string.Join(", ", own.Keys.Order())}" : $"{folder} has no templates";
         throw new RequestException(
             $"model.chat_template: there is no file '{setting}' and no template of that name ({names}), and as a template's text it writes nothing: "

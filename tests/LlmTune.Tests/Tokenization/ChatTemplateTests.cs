@@ -56,6 +56,18 @@ public class ChatTemplateTests
     }
 
     [Fact]
+    public void ChatML_may_be_set_by_its_name_where_the_vocabulary_has_its_marks()
+    {
+        using var marked = new SmallTokenizer(["<|im_start|>", "<|im_end|>"], template: "main");
+        var template = ChatTemplate.For(marked.Tokenizer, marked.Folder, "chatml")!;
+        Assert.Equal("built-in ChatML", template.Origin);
+        Assert.StartsWith("<|im_start|>user\n", template.Render(Greeting, false).Text, StringComparison.Ordinal);
+        using var plain = new SmallTokenizer([], template: "main");
+        var e = Assert.Throws<RequestException>(() => ChatTemplate.For(plain.Tokenizer, plain.Folder, "chatml"));
+        Assert.Equal("model.chat_template: chatml needs <|im_start|> and <|im_end|> in the vocabulary, and this tokenizer has not got both", e.Message);
+    }
+
+    [Fact]
     public void A_setting_that_names_nothing_says_what_there_is()
     {
         using var model = new SmallTokenizer([], template: "main").With("additional_chat_templates/brief.jinja", "brief");

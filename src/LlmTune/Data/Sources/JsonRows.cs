@@ -23,11 +23,18 @@ internal static class JsonRows
         };
     }
 
+    /// <summary>Rows by their lines; by their numbers where the first two share one, as programs write arrays without line breaks.</summary>
     private static IEnumerable<Row> Values(Stream stream, string file, bool array)
     {
         var reader = new JsonValueReader(stream, array);
-        while (Next(reader, file) is { } row)
-            yield return row;
+        var (first, number) = (Next(reader, file), 0L);
+        if (first is null) yield break;
+        var second = Next(reader, file);
+        var counts = second is not null && second.Number == first.Number;
+        yield return Placed(first);
+        for (var row = second; row is not null; row = Next(reader, file)) yield return Placed(row);
+
+        Row Placed(Row row) => counts ? row with { Number = ++number, ByLine = false } : row;
     }
 
     private static Row? Next(JsonValueReader reader, string file)

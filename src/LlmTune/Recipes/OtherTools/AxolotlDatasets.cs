@@ -25,6 +25,10 @@ internal static partial class AxolotlDatasets
             draft.Set(ours, new ListNode(list.Place, [.. list.Items.SelectMany((item, i) => Sources(draft, $"{entry.Key}.{i}", item, pretraining: false))]));
     };
 
+    /// <summary>Whether all data sets are running texts.</summary>
+    public static bool AreTexts(Draft draft) => draft.Entry("datasets")?.Value is ListNode { Items.Count: > 0 } list
+        && list.Items.All(item => item is MapNode map && map["type"] is ScalarNode { Text: "completion" });
+
     /// <summary>A corpus of texts as one stream: a path, or a list of sets.</summary>
     public static Rule Pretraining { get; } = (draft, entry) =>
     {

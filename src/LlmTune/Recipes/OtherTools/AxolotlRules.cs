@@ -74,7 +74,8 @@ internal static partial class AxolotlRules
 
     public static Rule ChatTemplate { get; } = (draft, entry) =>
     {
-        if (entry.Text != "jinja") draft.NoEffect(entry, Reasons.OwnTemplate);
+        if (entry is { Text: "chatml", Key: "chat_template" }) draft.Became(entry, "model.chat_template", entry.Value, "in the place of the model's own");
+        else if (entry.Text != "jinja") draft.NoEffect(entry, Reasons.OwnTemplate);
         else if (draft.Has("chat_template_jinja")) draft.NoEffect(entry, "chat_template_jinja is it");
         else draft.Refuse(entry, "needs chat_template_jinja beside it");
     };
@@ -88,7 +89,9 @@ internal static partial class AxolotlRules
 
     public static Rule Packing { get; } = (draft, entry) =>
     {
-        if (draft.Entry("pretraining_dataset") is null) draft.Became(entry, "data.packing", entry.Plain(entry.IsOff ? "false" : "true"));
+        if (draft.Entry("pretraining_dataset") is null && AxolotlDatasets.AreTexts(draft))
+            draft.Became(entry, "data.packing", entry.Plain("wrapped"), "completion texts are cut into rows of sequence_len: one stream of them");
+        else if (draft.Entry("pretraining_dataset") is null) draft.Became(entry, "data.packing", entry.Plain(entry.IsOff ? "false" : "true"));
         else if (!entry.IsDefault) draft.NoEffect(entry, "texts of pretraining_dataset are one stream");
     };
 

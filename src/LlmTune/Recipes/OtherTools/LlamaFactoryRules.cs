@@ -193,7 +193,7 @@ internal static class LlamaFactoryRules
         if (draft.Entry("dataset") is null) draft.Problem(draft.Place, "dataset is missing: the names of entries in dataset_info.json to train on");
         if (draft.Entry("model_name_or_path") is null) draft.Problem(draft.Place, "model_name_or_path is missing: a model folder, or a hub id");
         draft.Set("data.truncation", new ScalarNode(draft.Place, "truncate", Quoted: false));
-        draft.Note("data.truncation: truncate, since LLaMA-Factory cuts what is longer than cutoff_len");
+        draft.Note("data.truncation: truncate, since LLaMA-Factory cuts what is longer than cutoff_len (of a prompt it keeps the beginning, here the end is kept)");
         if (!draft.Has("bf16") && !draft.Has("pure_bf16") && !draft.Has("fp16"))
             draft.Note("model.dtype stays auto, bfloat16 on a GPU that has it, else float32; LLaMA-Factory would take the checkpoint's type");
         if (!draft.Has("do_train")) draft.Note("do_train is not set: LLaMA-Factory would not train");

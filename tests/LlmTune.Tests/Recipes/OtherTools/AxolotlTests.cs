@@ -187,6 +187,32 @@ public class AxolotlTests
         Assert.Equal(column, part is null ? null : source.Columns![part]);
     }
 
+    /// <summary>axolotl cuts the texts of completion sets into pieces of sequence_len, which is one stream here; beside other rows they stay texts.</summary>
+    [Fact]
+    public void Completion_sets_alone_are_one_stream_of_texts()
+    {
+        static PackingMode Packing(params string[] sets) =>
+            Theirs.Config($"base_model: x\nlearning_rate: 1e-4\ndatasets:\n{string.Concat(sets.Select(set => $"  - {{ path: rows.jsonl, {set} }}\n"))}").Data.Packing;
+        Assert.Equal(PackingMode.Wrapped, Packing("type: completion", "type: completion, field: body"));
+        Assert.Equal(PackingMode.None, Packing("type: completion", "type: chat_template"));
+    }
+
+    [Fact]
+    public void ChatML_takes_the_place_of_the_models_template_and_other_names_do_not()
+    {
+        Assert.Equal("chatml", With("chat_template: chatml").Model.ChatTemplate);
+        Assert.Null(With("chat_template: tokenizer_default").Model.ChatTemplate);
+    }
+
+    /// <summary>It holds for all data here: a set that does not say it trains answers only.</summary>
+    [Fact]
+    public void Roles_to_train_of_one_set_do_not_reach_another()
+    {
+        const string Two = "base_model: x\nlearning_rate: 1e-4\ndatasets:\n  - { path: a.jsonl, type: chat_template, roles_to_train: [user, assistant] }\n  - { path: b.jsonl, type: chat_template";
+        Assert.Contains("is not said of all data sets", Theirs.Problems($"{Two} }}"), StringComparison.Ordinal);
+        Assert.Equal(["user", "assistant"], Theirs.Config($"{Two}, roles_to_train: [user, assistant] }}").Data.RolesToTrain);
+    }
+
     [Fact]
     public void The_first_rows_of_a_split_are_a_limit()
     {

@@ -267,7 +267,7 @@ public class LlamaFactoryTests
               deepspeed: ds.json (the run computes on one device)
             To know
               on N devices a step there has N times the rows of one: multiply gradient_accumulation_steps by N to train alike
-              data.truncation: truncate, since LLaMA-Factory cuts what is longer than cutoff_len
+              data.truncation: truncate, since LLaMA-Factory cuts what is longer than cutoff_len (of a prompt it keeps the beginning, here the end is kept)
               model.dtype stays auto, bfloat16 on a GPU that has it, else float32; LLaMA-Factory would take the checkpoint's type
               relative paths count from the current folder, as in LLaMA-Factory: /run
             """.ReplaceLineEndings("\n"), report);
