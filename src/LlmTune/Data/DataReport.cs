@@ -43,6 +43,9 @@ public sealed record SourceReport
 
     public Tally Truncated { get; init; } = Tally.None;
 
+    /// <summary>Rows in which a token reaches over the border of prompt and completion.</summary>
+    public Tally Merged { get; init; } = Tally.None;
+
     /// <summary>Tokens lost by cutting and by dropping what was too long.</summary>
     public long TokensLost { get; init; }
 

@@ -31,6 +31,9 @@ public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
     /// <summary>So many tokens at the end of an answer say that it is over: kept where answers are cut.</summary>
     public int Ending { get; init; } = 1;
 
+    /// <summary>Whether a token reaches over the border of prompt and completion: at inference the prompt has other tokens.</summary>
+    public bool IsMerged { get; init; }
+
     /// <summary>Tokens of the prompt that answers share.</summary>
     public int Prompt => Answers.Count == 0 ? 0 : Ids.Length - Answers.Sum();
 
@@ -123,9 +126,12 @@ public static class Rendering
     {
         var whole = WithEnd(codec.Encode(pair.Prompt + pair.Completion), codec);
         var trained = new bool[whole.Length];
-        if (pair.Completion.Length > 0)
-            trained.AsSpan(masks.TrainOnPrompt ? 0 : Boundary(WithoutSecondBos(codec.Encode(pair.Prompt), codec), whole)).Fill(true);
-        return new Tokens(whole, trained);
+        if (pair.Completion.Length == 0) return new Tokens(whole, trained);
+        ReadOnlySpan<int> prompt = WithoutSecondBos(codec.Encode(pair.Prompt), codec);
+        if (prompt is [.. var before, var last] && last == codec.Eos) prompt = before;   // of tokenizers that end every text
+        var boundary = Boundary(prompt, whole);
+        trained.AsSpan(masks.TrainOnPrompt ? 0 : boundary).Fill(true);
+        return new Tokens(whole, trained) { IsMerged = boundary < prompt.Length };
     }
 
     private static Tokens Text(string text, Codec codec)

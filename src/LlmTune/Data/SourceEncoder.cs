@@ -89,6 +89,7 @@ internal static class SourceEncoder
                     Trained = report.Trained + tokens.TrainedCount,
                     Truncated = lost > 0 ? report.Truncated.With(FormattableString.Invariant($"{outcome.Row.Place}: lost {lost:N0} of {outcome.Length:N0} tokens")) : report.Truncated,
                     TokensLost = report.TokensLost + lost,
+                    Merged = tokens.IsMerged ? report.Merged.With(outcome.Row.Place) : report.Merged,
                 };
         }
     }

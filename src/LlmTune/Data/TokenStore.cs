@@ -44,6 +44,7 @@ internal sealed record StoreHeader(string Key, SourceReport Report, IReadOnlyLis
                 TooLong = Renamed(Report.TooLong),
                 NothingToTrain = Renamed(Report.NothingToTrain),
                 Truncated = Renamed(Report.Truncated),
+                Merged = Renamed(Report.Merged),
             },
         };
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Tokenization;
@@ -47,6 +48,13 @@ internal static class RunData
                 $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
     }
 
+    /// <summary>Prompts that the model will see in other tokens than those it was trained behind, as TRL looks for them.</summary>
+    private static IEnumerable<AuditFinding> Borders(Corpus corpus) => corpus.Report.Sources.Where(source => source.Merged.Count > 0).Select(source => new AuditFinding(
+        "prompt-border", AuditLevel.Warning,
+        string.Create(CultureInfo.InvariantCulture, $"{source.Label}: in {source.Merged.Count:N0} of {source.Documents:N0} documents a token reaches over the border of prompt and completion, first in {source.Merged.First[0]}: ")
+        + "at inference the prompt is other tokens than those that were trained on",
+        "let prompts end without a space and completions begin with one, or end prompts with a line break"));
+
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
     /// <param name="embeddings">Null where the weights are not there.</param>
     public static IReadOnlyList<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, ModelFolder folder, AuditEmbeddings? embeddings)
@@ -58,6 +66,6 @@ internal static class RunData
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
         }).ToList();
         var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
-        return TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings);
+        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus)];
     }
 }

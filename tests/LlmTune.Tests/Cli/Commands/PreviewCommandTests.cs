@@ -130,6 +130,20 @@ public sealed class PreviewCommandTests : IDisposable
         Assert.Contains("warning: untrained-tokens: the base model's embeddings of </s> (2)", dry.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>"ti" and "me" are one token together: the model would see "a ti" at inference and was trained behind "a time".</summary>
+    [Fact]
+    public void A_check_counts_the_prompts_whose_end_is_no_end_of_a_token()
+    {
+        File.WriteAllText(_folder["pairs.jsonl"], """
+            {"prompt": "Once", "completion": " upon"}
+            {"prompt": "Once upon a ti", "completion": "me there"}
+            """);
+        var (code, output, _) = Run("--check");
+        Assert.Equal(1, code);
+        Assert.Contains(
+            $"pairs.jsonl: in 1 of 2 documents a token reaches over the border of prompt and completion, first in {_folder["pairs.jsonl"]}:2: ", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Columns_that_play_no_part_and_an_epoch_that_goes_through_rows_twice_are_said()
     {
