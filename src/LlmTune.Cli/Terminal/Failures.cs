@@ -33,7 +33,8 @@ internal static class Failures
                 if (IsOutOfMemory(failure))
                 {
                     Error(console, $"out of memory: {failure.Message.Split('\n')[0]}");
-                    console.Line("  → smaller per_device_train_batch_size (with more gradient_accumulation_steps the result is the same), gradient_checkpointing: true, or a shorter data.max_length");
+                    console.Line("  → smaller per_device_train_batch_size (with more gradient_accumulation_steps the result is the same), "
+                        + "gradient_checkpointing: true, or a shorter data.max_length");
                     break;
                 }
                 var where = verbose ? "" : ", --verbose shows where";

@@ -77,9 +77,10 @@ public static class PeftConfig
         var rank = Number(config["r"]) ?? 8;
         if (rank < 1 || rank != Math.Floor(rank)) problems.Add($"r is {rank.ToString(CultureInfo.InvariantCulture)}, expected a whole number of at least 1");
         if (!IsEmpty(config["bias"]) && !Biases.ContainsKey(config["bias"]!.ToString())) problems.Add($"bias {config["bias"]!.ToJsonString()} is not built");
-        foreach (var key in (string[])["rank_pattern", "alpha_pattern"])
-            foreach (var (pattern, value) in Pairs(config[key]).Where(pair => Number(pair.Value) is not { } number || (key == "rank_pattern" && !(number >= 1 && number == Math.Floor(number)))))
-                problems.Add($"{key} of {pattern} is {value?.ToJsonString() ?? "null"}, expected a number");
+        foreach (var (pattern, value) in Pairs(config["rank_pattern"]).Where(pair => Number(pair.Value) is not { } number || number < 1 || number != Math.Floor(number)))
+            problems.Add($"rank_pattern of {pattern} is {value?.ToJsonString() ?? "null"}, expected a number");
+        foreach (var (pattern, value) in Pairs(config["alpha_pattern"]).Where(pair => Number(pair.Value) is null))
+            problems.Add($"alpha_pattern of {pattern} is {value?.ToJsonString() ?? "null"}, expected a number");
         var layers = config["layers_to_transform"] switch { null => [], JsonArray list => [.. list], var one => (JsonNode?[])[one] };
         foreach (var layer in layers.Where(layer => Number(layer) is not { } number || number < 0 || number != Math.Floor(number)))
             problems.Add($"layers_to_transform has {layer?.ToJsonString() ?? "null"}, expected the number of a layer");

@@ -3,7 +3,9 @@ using LlmTune.Data;
 
 namespace LlmTune.Recipes;
 
-/// <summary>What a run will take of its data, said before its first step: the share of each source, and what would be gone through far too often.</summary>
+/// <summary>
+/// What a run will take of its data, said before its first step: the share of each source, and what would be gone through far too often.
+/// </summary>
 internal static class DataOutlook
 {
     /// <summary>More passes than this over the same rows are learnt by heart.</summary>
@@ -28,10 +30,12 @@ internal static class DataOutlook
         }
         foreach (var (source, trained) in corpus.Labels.Zip(corpus.Training))
         {
-            if (config.Data.Eval is { Sources: null } && trained.Length > 0 && corpus.Training.Count > 1 && corpus.Eval.All(document => corpus.Labels[corpus.SourceOf(document)] != source))
+            var isHeldOut = corpus.Eval.Any(document => corpus.Labels[corpus.SourceOf(document)] == source);
+            if (config.Data.Eval is { Sources: null } && trained.Length > 0 && corpus.Training.Count > 1 && !isHeldOut)
                 yield return Say($"{source}: none of its {trained.Length:N0} documents is held out; a larger data.eval.fraction would show its loss too");
         }
-        if (config.Training is { LearningRate: > 0 } training && Enumerable.Range(0, Math.Min(steps, 1000)).All(step => training.ScheduleOf(steps).At(step) == 0))
+        var training = config.Training;
+        if (training.LearningRate > 0 && Enumerable.Range(0, steps).All(step => training.ScheduleOf(steps).At(step) == 0))
             yield return Say($"the learning rate is 0 in each of the {steps:N0} steps: all of them warm up; take more steps, or training.warmup_steps: 0");
         var epochs = (double)steps / Math.Max(stepsPerEpoch, 1);
         if (config.Training.MaxSteps > 0 && epochs > ManyPasses)

@@ -17,7 +17,8 @@ public sealed record MergeCheck(double Largest, double Scale, double SameChoice,
 {
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"largest difference of logits {Largest:G3} (largest logit {Scale:G4}), the same likeliest token at {100 * SameChoice:F2} % of {Positions} positions, computed in {Type.ToString().ToLowerInvariant()}");
+        $"largest difference of logits {Largest:G3} (largest logit {Scale:G4}), the same likeliest token at {100 * SameChoice:F2} % of {Positions} positions, "
+        + $"computed in {Type.ToString().ToLowerInvariant()}");
 }
 
 /// <summary>Works an adapter into its base: a model folder that is served anywhere. Computed in float32, rounded once.</summary>
@@ -69,8 +70,9 @@ public static class Merge
         {
             if (untied) config["tie_word_embeddings"] = false;
         });
+        var types = string.Join(", ", plan.Select(t => t.Type.ToString().ToLowerInvariant()).Distinct());
         log.Information("Merged {Count} tensors of {Model} in float32, stored as {Types}{Untied}",
-            merging.Changed.Count, folder.Name, string.Join(", ", plan.Select(t => t.Type.ToString().ToLowerInvariant()).Distinct()), untied ? "; the head is no longer tied to the embedding" : "");
+            merging.Changed.Count, folder.Name, types, untied ? "; the head is no longer tied to the embedding" : "");
     }
 
     /// <summary>The logits of base and adapter against the merged model's, both computed in one type from what is stored.</summary>

@@ -49,11 +49,18 @@ internal static class RunData
     }
 
     /// <summary>Prompts that the model will see in other tokens than those it was trained behind, as TRL looks for them.</summary>
-    private static IEnumerable<AuditFinding> Borders(Corpus corpus) => corpus.Report.Sources.Where(source => source.Merged.Count > 0).Select(source => new AuditFinding(
-        "prompt-border", AuditLevel.Warning,
-        string.Create(CultureInfo.InvariantCulture, $"{source.Label}: in {source.Merged.Count:N0} of {source.Documents:N0} documents a token reaches over the border of prompt and completion, first in {source.Merged.First[0]}: ")
-        + "at inference the prompt is other tokens than those that were trained on",
-        "let prompts end without a space and completions begin with one, or end prompts with a line break"));
+    private static IEnumerable<AuditFinding> Borders(Corpus corpus)
+    {
+        foreach (var source in corpus.Report.Sources.Where(source => source.Merged.Count > 0))
+        {
+            var count = string.Create(CultureInfo.InvariantCulture, $"in {source.Merged.Count:N0} of {source.Documents:N0} documents");
+            yield return new AuditFinding(
+                "prompt-border", AuditLevel.Warning,
+                $"{source.Label}: {count} a token reaches over the border of prompt and completion, first in {source.Merged.First[0]}: "
+                + "at inference the prompt is other tokens than those that were trained on",
+                "let prompts end without a space and completions begin with one, or end prompts with a line break");
+        }
+    }
 
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
     /// <param name="embeddings">Null where the weights are not there.</param>
