@@ -72,7 +72,14 @@ public static class Finetune
         }
         catch (Exception e) when (optimizer.Steps > 0 && e is not OperationCanceledException)
         {
-            Save(run, plan, model, adapters);
+            try
+            {
+                Save(run, plan, model, adapters);
+            }
+            catch (Exception inner) when (inner is not OperationCanceledException)
+            {
+                throw new RunException($"{e.Message}\n  → and what was learnt before that could not be written: {inner.Message}", e);
+            }
             throw new RunException($"{e.Message}\n  → what was learnt in {optimizer.Steps:N0} steps before that is in {run.Path}", e);
         }
         var last = evaluation.At(steps);
@@ -176,14 +183,7 @@ public static class Finetune
     private static AuditEmbeddings Embeddings(Decoder model, AdapterSet? adapters)
     {
         var copied = adapters?.Copies.Any(copy => copy.Modules.Contains(model.Embedding.Name)) is true;
-        return new AuditEmbeddings(Row, Frozen: !model.Embedding.Trainable && !copied);
-
-        float[] Row(int id)
-        {
-            using var _ = no_grad();
-            using var scope = NewDisposeScope();
-            return [.. model.Embedding.Weight.Value.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
-        }
+        return RunData.Embeddings(model.Embedding.Weight.Value, frozen: !model.Embedding.Trainable && !copied);
     }
 
     /// <summary>Writes what was trained, with all that it needs to be used.</summary>

@@ -48,6 +48,20 @@ internal static class RunData
                 $"data.eval holds nothing out of {corpus.Count:N0} documents; take a larger fraction or a count, or name files of their own: data.eval: {{ sources: [{{ path: FILE }}] }}");
     }
 
+    /// <summary>The embeddings as the audit asks for them; a token beyond the table (a tokenizer may have more) has none.</summary>
+    public static AuditEmbeddings Embeddings(Tensor table, bool frozen)
+    {
+        return new AuditEmbeddings(Row, frozen);
+
+        float[] Row(int id)
+        {
+            if (id >= table.shape[0]) return [];
+            using var _ = no_grad();
+            using var scope = NewDisposeScope();
+            return [.. table.detach()[id].to(ScalarType.Float32).cpu().data<float>()];
+        }
+    }
+
     /// <summary>Prompts that the model will see in other tokens than those it was trained behind, as TRL looks for them.</summary>
     private static IEnumerable<AuditFinding> Borders(Corpus corpus)
     {

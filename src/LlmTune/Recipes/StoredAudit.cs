@@ -16,17 +16,11 @@ internal static class StoredAudit
         using (weights)
         {
             using var table = weights.Alias(Decoder.EmbeddingWeight);
-            return RunData.Audit(tokenizer, corpus, folder, new AuditEmbeddings(Row, IsFrozen(config, folder)));
-
-            float[] Row(int id)
-            {
-                using var scope = NewDisposeScope();
-                return [.. table[id].to(ScalarType.Float32).data<float>()];
-            }
+            return RunData.Audit(tokenizer, corpus, folder, RunData.Embeddings(table, IsFrozen(config, folder)));
         }
     }
 
-    /// <summary>Null where there are no weights, or no libtorch to read them with.</summary>
+    /// <summary>Null where there are no weights that can be read, or no libtorch to read them with.</summary>
     private static SafetensorsFolder? Open(string folder)
     {
         try
@@ -37,7 +31,7 @@ internal static class StoredAudit
             weights.Dispose();
             return null;
         }
-        catch (RequestException)
+        catch (Exception e) when (e is RequestException or RunException)
         {
             return null;
         }

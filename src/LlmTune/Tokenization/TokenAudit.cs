@@ -24,7 +24,7 @@ public sealed record AuditRow(int[] Ids, bool[] Trained, IReadOnlyList<int> Ends
 }
 
 /// <summary>What the base model's input embeddings are asked for.</summary>
-/// <param name="Row">The embedding of a token.</param>
+/// <param name="Row">The embedding of a token; empty where the model has none of that number.</param>
 /// <param name="Frozen">Whether the embeddings stay as they are in the run.</param>
 public sealed record AuditEmbeddings(Func<int, float[]> Row, bool Frozen);
 
@@ -164,12 +164,13 @@ public static class TokenAudit
     private static List<int> Untrained(HfTokenizer tokenizer, List<int> markers, Func<int, float[]> row)
     {
         var step = Math.Max(1, tokenizer.VocabularySize / Sample);
-        var norms = Enumerable.Range(0, tokenizer.VocabularySize / step).Select(i => Norm(row(i * step))).Order().ToList();
+        var norms = Enumerable.Range(0, tokenizer.VocabularySize / step).Select(i => row(i * step)).Where(vector => vector.Length > 0).Select(Norm).Order().ToList();
         var usual = norms.Count > 0 ? norms[norms.Count / 2] : 0;
         var vectors = markers.ToDictionary(id => id, row);
         float[] Vector(int id) => vectors.GetValueOrDefault(id) ?? row(id);
-        bool IsCopy(int id) => tokenizer.AddedTokens.Any(t => t.Id != id && t.Id < tokenizer.VocabularySize && IsNear(Vector(t.Id), vectors[id]));
-        return markers.FindAll(id => Norm(vectors[id]) < UntrainedShare * usual || IsCopy(id));
+        bool IsCopy(int id) => tokenizer.AddedTokens.Any(
+            t => t.Id != id && t.Id < tokenizer.VocabularySize && Vector(t.Id) is { Length: > 0 } other && IsNear(other, vectors[id]));
+        return markers.FindAll(id => vectors[id].Length > 0 && (Norm(vectors[id]) < UntrainedShare * usual || IsCopy(id)));
     }
 
     private static bool IsNear(float[] other, float[] vector)

@@ -103,6 +103,14 @@ public sealed class TokenAuditTests : IDisposable
         Assert.Empty(TokenAudit.Check(_model.Tokenizer, [Chat], [ImEnd], null, new AuditEmbeddings(Zero, Frozen: false)));
     }
 
+    /// <summary>A tokenizer may have more tokens than the model has embeddings, as with a padding token that nobody resized for.</summary>
+    [Fact]
+    public void Tokens_beyond_the_table_are_no_finding()
+    {
+        float[] Short(int id) => id >= ImEnd ? [] : Varied(id);
+        Assert.Empty(TokenAudit.Check(_model.Tokenizer, [Chat], [ImEnd], null, new AuditEmbeddings(Short, true)));
+    }
+
     [Fact]
     public void Without_weights_the_embeddings_are_said_to_be_unchecked()
     {
