@@ -45,6 +45,7 @@ public sealed class Corpus : IDisposable
     /// <summary>Long texts whose end is held out: the document, and where its end begins. The ends are documents numbered behind all others.</summary>
     private readonly List<(int Document, int Start)> _ends = [];
     private readonly Dictionary<int, int> _cut = [];
+    private readonly List<PlainPairs> _plainPairs = [];
     private readonly DataConfig _config;
     private readonly CorpusSettings _settings;
     private readonly string? _cache;
@@ -84,6 +85,9 @@ public sealed class Corpus : IDisposable
     public IReadOnlyList<string> Labels { get; private set; } = [];
 
     public DataReport Report { get; private set; } = new([]);
+
+    /// <summary>Sources of plain text pairs for a model that has a chat template.</summary>
+    public IReadOnlyList<PlainPairs> PlainPairs => _plainPairs;
 
     /// <summary>Changes with the documents to train on and with everything that lays them into rows, but for the seed.</summary>
     public string Fingerprint { get; private set; } = "";
@@ -198,12 +202,18 @@ public sealed class Corpus : IDisposable
     /// <summary>Looks at all sources before any of them is read.</summary>
     private void AddAll(IReadOnlyList<SourceConfig> configs, ILogger log, CancellationToken cancel)
     {
-        var settings = new RowSettings { TrainedRoles = _config.RolesToTrain, TrainOnPrompt = _config.TrainOnPrompt };
+        var settings = new RowSettings
+        {
+            TrainedRoles = _config.RolesToTrain,
+            TrainOnPrompt = _config.TrainOnPrompt,
+            HasTemplate = _settings.Codec.Render is not null,
+        };
         List<Source> sources = [];
         try
         {
             foreach (var config in configs) sources.Add(Source.Open(config, settings));
             Judgement = Judgements.Of(sources, _settings.Takes, _config.Packing);
+            foreach (var (source, config) in sources.Zip(configs)) TemplateUse.Require(source, config);
             foreach (var (source, config) in sources.Zip(configs)) Add(source, config, log, cancel);
         }
         finally
@@ -221,6 +231,7 @@ public sealed class Corpus : IDisposable
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
         var unused = source.Unused();
+        if (TemplateUse.Instead(source, config) is { } instead) _plainPairs.Add(new PlainPairs(_stores.Count - 1, instead));
         log.Information("{Source}: {Rows} of the format {Format}, {How}{Unused}{Kept}", source.Label, Rows(report.Rows), report.Format, found,
             unused.Count == 0 ? "" : $"; columns not used: {string.Join(", ", unused)}", store.IsKept ? "; tokens of an earlier run" : "");
         foreach (var (tally, what) in ((Tally, string)[])

@@ -48,6 +48,7 @@ internal sealed record Source : IDisposable
         var format = config.Format is { } name ? RowFormat.Named(name) : null;
         var position = new ReadPosition();
         var rows = new PeekedRows(SourceReader.Read(files, format?.Unit ?? TextUnit.File, position));
+        settings = settings.SpelledAs(Columns(rows));
         format ??= Find(rows, settings, path);
         return new Source
         {
@@ -68,11 +69,17 @@ internal sealed record Source : IDisposable
     /// <summary>Columns of the first rows that play no part: they are not read.</summary>
     public IReadOnlyList<string> Unused()
     {
-        var rows = Peeked.Peek(Sample).Where(row => row.Problem is null && row.Value.ValueKind == JsonValueKind.Object).Select(row => row.Value).ToList();
-        var used = Format.Parts.SelectMany(part => Settings.Columns.TryGetValue(part.Name, out var mapped) ? [mapped] : (IEnumerable<string>)[part.Name, .. part.Aliases])
-            .Concat(Settings.Template?.Columns ?? []).ToHashSet(StringComparer.Ordinal);
-        return [.. rows.SelectMany(row => row.EnumerateObject().Select(property => property.Name)).Distinct().Where(column => !used.Contains(column))];
+        var rows = Good(Peeked).Select(row => new Fields(row, Format, Settings)).ToList();
+        var parts = Format.Parts.Select(part => part.Name).Where(part => Settings.Template is null || part != Format.PromptPart).ToList();
+        var used = rows.SelectMany(row => parts.Select(row.ColumnOf)).Concat(Settings.Template?.Columns ?? []).ToHashSet(StringComparer.Ordinal);
+        return [.. Columns(Peeked).Where(column => !used.Any(name => name == column || name.StartsWith(column + ".", StringComparison.Ordinal)))];
     }
+
+    /// <summary>Columns of the first rows.</summary>
+    private static IEnumerable<string> Columns(PeekedRows rows) => Good(rows).SelectMany(row => row.EnumerateObject().Select(property => property.Name)).Distinct();
+
+    private static IEnumerable<JsonElement> Good(PeekedRows rows) =>
+        rows.Peek(Sample).Where(row => row.Problem is null && row.Value.ValueKind == JsonValueKind.Object).Select(row => row.Value);
 
     /// <summary>The rows, once.</summary>
     public IEnumerable<Row> Rows() => Limit is { } limit ? Peeked.All().Take(limit) : Peeked.All();

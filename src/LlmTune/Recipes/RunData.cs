@@ -76,6 +76,13 @@ internal static class RunData
         }
     }
 
+    /// <summary>Prompts and completions that bypass the chat template by which the model will be asked.</summary>
+    private static IEnumerable<AuditFinding> PlainPairs(Corpus corpus) => corpus.PlainPairs.Select(pairs => new AuditFinding(
+        "plain-pairs", AuditLevel.Warning,
+        $"{corpus.Labels[pairs.Source]}: its prompts and completions are trained on as plain text, and this model has a chat template: "
+        + "asked through it, as chats and servers ask, it will not answer as it was trained to",
+        $"let its rows go through the template: {pairs.Instead}; keep them as they are only where the model will be asked in plain text too"));
+
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
     /// <param name="embeddings">Null where the weights are not there.</param>
     public static IReadOnlyList<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, ModelFolder folder, AuditEmbeddings? embeddings)
@@ -87,6 +94,6 @@ internal static class RunData
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
         }).ToList();
         var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
-        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus)];
+        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus), .. PlainPairs(corpus)];
     }
 }

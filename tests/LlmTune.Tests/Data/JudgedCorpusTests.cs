@@ -188,14 +188,14 @@ public sealed class JudgedCorpusTests : IDisposable
     {
         Assert.Equal(
             "rows.jsonl: its rows hold a chosen and a rejected answer, which are not both to be imitated; to train on the chosen ones map them, as in "
-            + "columns: { prompt: prompt, completion: chosen }",
+            + "columns: { question: prompt, answer: chosen }",
             Refusal(Of(Source("rows.jsonl", Pair("p", "a", "b")))));
         Assert.Equal(
             "kto.jsonl: its rows say by 'label' whether an answer is good; bad ones are not to be imitated. Leave them out of the file, or set 'format' to train on all",
             Refusal(Of(Source("kto.jsonl", """{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "label": false}"""))));
         Assert.Equal(
             "ranked.jsonl: its rows hold several answers from the best to the worst, which are not all to be imitated; to train on the best ones map them, as in "
-            + "columns: { prompt: prompt, completion: responses.0 }",
+            + "columns: { question: prompt, answer: responses.0 }",
             Refusal(Of(Source("ranked.jsonl", """{"prompt": "p", "responses": ["a", "b"]}"""))));
         var columns = (KeyValuePair<string, string>[])[new("prompt", "prompt"), new("completion", "chosen")];
         using var chosen = Build(Of(Source("rows.jsonl", Pair("p", "a", "b")) with { Columns = new(columns) }), Judgement.None);

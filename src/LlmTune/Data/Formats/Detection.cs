@@ -55,11 +55,22 @@ public static class Detection
             .. unknown.Select(column => $"  there is no column '{column}'{Suggest.Hint(Suggest.Nearest(column, columns))}"),
             "  expected one of",
             .. RowFormat.All.Select(f => $"    {f.Name,-18} {string.Join(", ", f.Parts.Select(p => p.Required ? p.Name : $"({p.Name})"))}"),
-            "  say which column plays which part:",
-            $"    columns: {{ prompt: {first}, completion: {last} }}",
-            "  or write the prompt from several columns:",
-            $"    prompt_template: \"{prompt}\"",
-            $"    columns: {{ completion: {last} }}",
+            .. Proposal(first, last, prompt, settings.HasTemplate),
         ]);
+    }
+
+    /// <summary>How a run file names the two columns: a question and its answer for the chat template, plain text where the model has none.</summary>
+    /// <param name="template">The prompt from one column or more.</param>
+    private static IEnumerable<string> Proposal(string first, string last, string template, bool hasTemplate)
+    {
+        var (prompt, answer) = hasTemplate ? ("question", "answer") : ("prompt", "completion");
+        return
+        [
+            hasTemplate ? "  say which column plays which part of a conversation (the model's chat template writes it):" : "  say which column plays which part:",
+            $"    columns: {{ {prompt}: {TemplateUse.Written(first)}, {answer}: {TemplateUse.Written(last)} }}",
+            "  or write the prompt from several columns:",
+            $"    prompt_template: \"{template}\"",
+            $"    columns: {{ {answer}: {TemplateUse.Written(last)} }}",
+        ];
     }
 }

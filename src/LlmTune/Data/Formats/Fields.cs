@@ -59,8 +59,12 @@ public readonly struct Fields
     public string ColumnOf(string part)
     {
         if (_settings.Columns.TryGetValue(part, out var mapped)) return mapped;
-        var row = _row;
-        return Names(part).FirstOrDefault(name => row.TryGetProperty(name, out _), part);
+        foreach (var name in Names(part))
+        {
+            if (_row.TryGetProperty(name, out _)) return name;
+            if (Respelled(name, out var spelled, out _)) return spelled;
+        }
+        return part;
     }
 
     private RowException Missing(string part)
@@ -78,10 +82,17 @@ public readonly struct Fields
         if (_settings.Columns.TryGetValue(part, out var path)) return TryPath(_row, path, out value);
         foreach (var name in Names(part))
         {
-            if (_row.TryGetProperty(name, out value)) return true;
+            if (_row.TryGetProperty(name, out value) || Respelled(name, out _, out value)) return true;
         }
         value = default;
         return false;
+    }
+
+    /// <summary>The column that has this name in another spelling.</summary>
+    private bool Respelled(string name, out string spelled, out JsonElement value)
+    {
+        value = default;
+        return _settings.Spelling.TryGetValue(name, out spelled!) && _row.TryGetProperty(spelled, out value);
     }
 
     private IEnumerable<string> Names(string part)
@@ -127,6 +138,12 @@ public sealed record RowSettings
     /// <summary>Which column plays which part.</summary>
     public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Columns that are written otherwise than formats write them, by the plain form of their names: <c>system_prompt</c> for <c>System Prompt</c>.</summary>
+    public IReadOnlyDictionary<string, string> Spelling { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whether the model has a chat template, so that a question and its answer become a conversation.</summary>
+    public bool HasTemplate { get; init; }
+
     /// <summary>Text with columns in braces that takes the place of the prompt.</summary>
     public PromptTemplate? Template { get; init; }
 
@@ -141,4 +158,16 @@ public sealed record RowSettings
 
     /// <summary>What a turn's role and content are called, where the format's own names do not hold.</summary>
     public (string Role, string Content)? TurnKeys { get; init; }
+
+    /// <summary>The same for rows with these columns, whatever the case of their names and the spaces in and around them.</summary>
+    public RowSettings SpelledAs(IEnumerable<string> columns)
+    {
+        var spelling = new Dictionary<string, string>();
+        foreach (var column in columns)
+        {
+            var plain = column.Trim().ToLowerInvariant().Replace(' ', '_').Replace('-', '_');
+            if (plain != column) spelling.TryAdd(plain, column);
+        }
+        return this with { Spelling = spelling };
+    }
 }

@@ -115,12 +115,16 @@ internal static class JudgedRows
         }
     }
 
+    private static bool IsText(Fields row, string part) => row.TryGet(part, out var value) && value.ValueKind == JsonValueKind.String;
+
     /// <summary>How columns are mapped to train on the best answers alone, as the run file has it.</summary>
     public static string ColumnsToImitate(Fields row, RowFormat format)
     {
         var best = format == Ranking.Format ? $"{row.ColumnOf("completions")}.0" : row.ColumnOf("chosen");
         var kind = row.TryGet(format == Ranking.Format ? "completions" : "chosen", out var value) ? value.ValueKind : JsonValueKind.String;
         if (format != Ranking.Format && kind == JsonValueKind.Array && value.GetArrayLength() > 1) return $"{{ messages: {best} }}";
+        if (row.Settings.HasTemplate && IsText(row, "prompt") && (format == Ranking.Format ? value.EnumerateArray().FirstOrDefault() : value).ValueKind == JsonValueKind.String)
+            return $"{{ question: {row.ColumnOf("prompt")}, answer: {best} }}";
         if (row.Has("prompt")) return $"{{ prompt: {row.ColumnOf("prompt")}, completion: {best} }}";
         if (row.Has("instruction")) return $"{{ instruction: {row.ColumnOf("instruction")}, output: {best} }}";
         if (row.Has("question")) return $"{{ question: {row.ColumnOf("question")}, answer: {best} }}";

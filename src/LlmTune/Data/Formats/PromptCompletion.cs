@@ -4,7 +4,8 @@ namespace LlmTune.Data.Formats;
 
 /// <summary>
 /// <c>prompt</c> and <c>completion</c>: two texts, which are not templated, or two lists of messages (the second may be a single one),
-/// which are one conversation whose prompt is not trained on.
+/// which are one conversation whose prompt is not trained on. Texts called <c>prompt</c> and <c>response</c> are left to
+/// <see cref="QuestionAnswer"/> where the model has a chat template.
 /// </summary>
 internal static class PromptCompletion
 {
@@ -20,17 +21,22 @@ internal static class PromptCompletion
         var kind = row.Settings.Template is null && row.TryGet("prompt", out var prompt) ? prompt.ValueKind : JsonValueKind.String;
         return completion.ValueKind switch
         {
-            JsonValueKind.String => kind == JsonValueKind.String,
+            JsonValueKind.String => kind == JsonValueKind.String && !(row.Settings.HasTemplate && IsResponse(row)),
             JsonValueKind.Array or JsonValueKind.Object => kind == JsonValueKind.Array,
             _ => false,
         };
     }
 
+    /// <summary>Whether the completion is turns, not a text.</summary>
+    public static bool IsConversation(Fields row) => row.TryGet("completion", out var completion) && completion.ValueKind is JsonValueKind.Array or JsonValueKind.Object;
+
+    private static bool IsResponse(Fields row) =>
+        !row.Settings.Columns.ContainsKey("completion") && !row.ColumnOf("completion").Trim().Equals("completion", StringComparison.OrdinalIgnoreCase);
+
     private static Example Read(Fields row)
     {
         var completion = row.Get("completion");
-        if (completion.ValueKind is not (JsonValueKind.Array or JsonValueKind.Object))
-            return new Example.PromptCompletion(row.Text("prompt"), row.Text("completion"));
+        if (!IsConversation(row)) return new Example.PromptCompletion(row.Text("prompt"), row.Text("completion"));
         var prompt = Turns.Read(row, "prompt", Turns.Any).Select(m => row.Settings.TrainOnPrompt ? m : m with { Train = false });
         var answer = completion.ValueKind == JsonValueKind.Object
             ? [Turns.Any(completion, row.Settings, $"'{row.ColumnOf("completion")}':")]

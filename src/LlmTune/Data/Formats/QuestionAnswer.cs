@@ -3,11 +3,20 @@ using LlmTune.Tokenization;
 
 namespace LlmTune.Data.Formats;
 
-/// <summary><c>question</c> and <c>answer</c>, perhaps a <c>system</c> text: a conversation of two turns.</summary>
+/// <summary>
+/// <c>question</c> and <c>answer</c>, or another pair of names for the two, perhaps a <c>system</c> text: a conversation of two turns.
+/// </summary>
 internal static class QuestionAnswer
 {
     public static RowFormat Format { get; } = new(
-        "question_answer", [new Part("question", true), new Part("answer", true, "response"), new Part("system", false, "system_prompt")], Fits, Read)
+        "question_answer",
+        [
+            new Part("question", true, "query", "prompt", "input", "user", "human", "problem", "q"),
+            new Part("answer", true, "response", "output", "completion", "assistant", "gpt", "bot", "reply", "solution", "a"),
+            new Part("system", false, "system_prompt"),
+        ],
+        Fits,
+        Read)
     {
         PromptPart = "question",
     };

@@ -144,6 +144,33 @@ public sealed class PreviewCommandTests : IDisposable
             $"pairs.jsonl: in 1 of 2 documents a token reaches over the border of prompt and completion, first in {_folder["pairs.jsonl"]}:2: ", output, StringComparison.Ordinal);
     }
 
+    /// <summary>Plain pairs for a model that is asked through a template: said by check, dry run and training, with the columns to use, which are then quiet.</summary>
+    [Fact]
+    public void Plain_pairs_for_a_model_with_a_chat_template_are_a_warning_everywhere()
+    {
+        File.WriteAllText(_folder["faq.csv"], "Question,Answer\nOnce?, upon\nLily?, the end\n");
+        var template = Template("{% for m in messages %}{{ m.role }}: {% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}");
+        const string Problem = "warning: faq.csv: its prompts and completions are trained on as plain text, and this model has a chat template";
+        const string Remedy = "  → let its rows go through the template: columns: { question: Question, answer: Answer }; keep them";
+        string[] raw = ["data.sources.0.path=" + _folder["faq.csv"], "data.sources.0.columns={prompt: Question, completion: Answer}", template];
+
+        var (code, output, _) = Run(["--check", .. raw]);
+        Assert.Equal(1, code);
+        Assert.Contains(Problem, output, StringComparison.Ordinal);
+        Assert.Contains(Remedy, output, StringComparison.Ordinal);
+        string[] train = ["train", _folder["run.yaml"], $"model.path={RealModels.Stories}", "device=cpu", .. raw];
+        foreach (var (_, _, error) in ((int, string, string)[])[AppTests.Run([.. train, "--dry-run"]), AppTests.Run(train)])
+        {
+            Assert.Contains(Problem.Replace("faq.csv", "plain-pairs: faq.csv", StringComparison.Ordinal), error, StringComparison.Ordinal);
+            Assert.Contains(Remedy, error, StringComparison.Ordinal);
+        }
+
+        // Without the columns the format is found, and without the template it is plain text that is asked for.
+        Assert.DoesNotContain("plain text", Run("--check", raw[0], template).Output, StringComparison.Ordinal);
+        Assert.Equal(0, Run("--check", raw[0], template).Code);
+        Assert.Equal(0, Run(["--check", .. raw[..2]]).Code);
+    }
+
     [Fact]
     public void Columns_that_play_no_part_and_an_epoch_that_goes_through_rows_twice_are_said()
     {
