@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using LlmTune.Io;
 using LlmTune.Models;
@@ -61,8 +62,19 @@ public sealed class GoldenCase : IDisposable
 
     public Tensor Input(string name) => _inputs!.Alias(name).clone();
 
-    /// <summary>A path of the case, relative to its folder.</summary>
-    public string PathOf(string field) => Path.GetFullPath(Path.Combine(Folder, Text(field).Split(' ')[0]));
+    /// <summary>A path of the case, relative to its folder; a remark in brackets may follow it.</summary>
+    public string PathOf(string field)
+    {
+        var path = Path.GetFullPath(Path.Combine(Folder, Text(field)));
+        return Path.Exists(path) ? path : path[..Math.Max(path.LastIndexOf(" (", StringComparison.Ordinal), 0)];
+    }
+
+    /// <summary>The tokenizer that the case names, or the one beside its model.</summary>
+    public string TokenizerPath => Has("tokenizer") ? PathOf("tokenizer") : Path.Combine(PathOf("model"), "..", "tokenizer");
+
+    /// <summary>Skips the case because the program refuses what it needs, in the words of the program without the place.</summary>
+    [DoesNotReturn]
+    public void Skip(Exception refusal) => Golden.Skip(Area, refusal.Message[(refusal.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..]);
 
     /// <summary>Fails if anything of the case has not been looked at.</summary>
     public void Finish()
@@ -81,7 +93,7 @@ public sealed class GoldenCase : IDisposable
         }
         catch (UnsupportedModelException e)
         {
-            Golden.Skip(Area, e.Message[(e.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..]);
+            Skip(e);
             throw;
         }
     }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using LlmTune.Layers;
 using LlmTune.Models;
 
@@ -29,4 +31,18 @@ public static class TinyModels
 
     public static Decoder Make(string family, Func<string, bool>? trainable = null, int layers = 3, long seed = 7) =>
         new(Spec(family, layers), new RandomWeights(Golden.Device, ScalarType.Float32, trainable ?? (_ => false), seed, standardDeviation: 0.2));
+
+    /// <summary>A model of transformers' class with these parameters; null where its family is not built.</summary>
+    public static Decoder? OfNames(string architecture, IReadOnlyCollection<string> names)
+    {
+        if (FamilyTable.All.FirstOrDefault(family => family.Architecture == architecture) is not { } found) return null;
+        var layers = names.Select(name => name.Split('.')).Where(parts => parts is ["model", "layers", ..]).Max(parts => int.Parse(parts[2], CultureInfo.InvariantCulture)) + 1;
+        using var folder = new TemporaryFolder();
+        var config = JsonNode.Parse(Config(found.ModelType, layers))!.AsObject();
+        config["tie_word_embeddings"] = !names.Contains("lm_head.weight");
+        config["attention_bias"] = names.Contains("model.layers.0.self_attn.o_proj.bias");
+        config["mlp_bias"] = names.Contains("model.layers.0.mlp.up_proj.bias");
+        File.WriteAllText(folder["config.json"], config.ToJsonString());
+        return new Decoder(FamilyTable.Read(ConfigJson.Read(folder["config.json"])), new RandomWeights(CPU, ScalarType.Float32, _ => true, seed: 1, standardDeviation: 0.2));
+    }
 }

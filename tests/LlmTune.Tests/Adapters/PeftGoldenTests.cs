@@ -23,16 +23,24 @@ public class PeftGoldenTests
     {
         using var golden = new GoldenCase(Area, folder);
         using var scope = NewDisposeScope();
-        if (golden.Has("parameters") && !golden.Has("peft_config"))
-        {
-            Assert.Skip("describes a base model; nothing to compare");
-        }
+        golden.Described("case", "library", "versions", "note", "how");
+        if (golden.Has("modules_that_are_linear")) Base(golden);
         else if (golden.Has("rows")) Targets(golden);
         else if (golden.Has("good")) Malformed(golden);
-        else if (golden.Has("order")) Curve(golden);
-        else if (golden.Has("converted_config") || golden.TensorNames.Any(name => name.StartsWith("init.", StringComparison.Ordinal))) Golden.Skip(Area, "other initialisations");
-        else if (golden.Has("inputs") && golden.Has("adapter") && golden.Has("peft_config")) Adapted(golden);
-        else Golden.Skip(Area, $"case {golden.Name} with {string.Join(", ", golden.Json.EnumerateObject().Select(f => f.Name).Take(12))}");
+        else if (golden.Has("bits")) Golden.Skip(Area, Refusals.OfAdapter("init_lora_weights: loftq") ?? throw new NotSupportedException("LoftQ is taken, but no test compares it"));
+        else OnModel(golden, golden.OpenModel(golden.PathOf("model")));
+        golden.Finish();
+    }
+
+    /// <summary>A model that is not built is what a case is skipped for first, whatever it does with it.</summary>
+    private static void OnModel(GoldenCase golden, ModelFolder opened)
+    {
+        if (golden.Has("statistics")) RandomStart(golden, opened);
+        else if (golden.Has("adapters")) Several(golden, opened);
+        else if (golden.Has("converted_config")) Converted(golden, opened);
+        else if (golden.Has("order")) Curve(golden, opened);
+        else if (golden.Has("inputs") && golden.Has("adapter") && golden.Has("peft_config")) Adapted(golden, opened);
+        else Assert.Fail($"{golden.Name}: no test understands a case of {string.Join(", ", golden.Json.EnumerateObject().Select(field => field.Name))}");
     }
 
     private static AdapterSet Load(GoldenCase golden, Decoder model, bool trainable)
@@ -45,20 +53,111 @@ public class PeftGoldenTests
         }
         catch (UnsupportedAdapterException e)
         {
-            Golden.Skip(Area, e.Message[(e.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..]);
+            golden.Skip(e);
             throw;
         }
     }
 
-    private static void Adapted(GoldenCase golden)
+    /// <summary>A model that others share: its tensors, and which of its modules are linear layers (the head among them).</summary>
+    private static void Base(GoldenCase golden)
     {
-        var opened = golden.OpenModel(golden.PathOf("model"));
+        golden.Described("seed", "dtype", "class");
+        using var model = golden.OpenModel(Path.Combine(golden.Folder, "model")).Load(CPU, ScalarType.Float32);
+        var expected = golden.Field("parameters").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.EnumerateArray().Select(x => x.GetInt64()).ToArray());
+        var tensors = model.Tensors.SelectMany(t => t.Views).ToDictionary(t => t.Name, t => t.View.shape);
+        Assert.Equal(expected.Keys.Order(StringComparer.Ordinal), tensors.Keys.Order(StringComparer.Ordinal));
+        Assert.All(expected, parameter => Assert.Equal(parameter.Value, tensors[parameter.Key]));
+        var linear = golden.Field("modules_that_are_linear").EnumerateArray().Select(name => name.GetString()!);
+        Assert.Equal(linear.Order(StringComparer.Ordinal), model.Parts.OfType<LinearPart>().Select(part => part.Name).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>How a fresh adapter is drawn: A evenly within ±1/√in, B zero; of an embedding A is zero and B normal.</summary>
+    private static void RandomStart(GoldenCase golden, ModelFolder opened)
+    {
+        golden.Described("rules");
+        using var model = opened.Load(CPU, ScalarType.Float32);
+        var usual = golden.Field("statistics").EnumerateObject().First(start => start.Name.StartsWith("true", StringComparison.Ordinal)).Value;
+        foreach (var parameter in usual.EnumerateObject())
+        {
+            string[] path = parameter.Name["base_model.model.".Length..].Split(".lora_");
+            var rank = (int)parameter.Value.GetProperty("shape")[path[1].Contains("A.", StringComparison.Ordinal) ? 0 : 1].GetInt64();
+            using var set = AdapterSet.Create(new LoraPlan { Rank = rank, Alpha = rank, Targets = ModuleSelector.Names(path[0].Split('.')[^1]) }, model.Parts, seed: 5, CPU);
+            var tensor = set.Tensors.Single(t => t.Name.StartsWith($"base_model.model.{path[0]}.lora_{path[1].Split('.')[0]}", StringComparison.Ordinal)).Tensor.Value.detach();
+            Assert.Equal(parameter.Value.GetProperty("shape").EnumerateArray().Select(x => x.GetInt64()), tensor.shape);
+            Assert.Equal(parameter.Value.GetProperty("all_zero").GetBoolean(), tensor.eq(0).all().ToBoolean());
+            if (parameter.Value.GetProperty("all_zero").GetBoolean()) continue;
+            var (largest, spread) = (Math.Max(parameter.Value.GetProperty("max").GetDouble(), -parameter.Value.GetProperty("min").GetDouble()), parameter.Value.GetProperty("std").GetDouble());
+            Assert.InRange(tensor.std().ToDouble(), 0.8 * spread, 1.2 * spread);
+            Assert.InRange(tensor.abs().max().ToDouble(), 0.7 * largest, 1.5 * largest);
+        }
+    }
+
+    /// <summary>Several adapters of one model, each alone, and one for each row. What joins them is not built: that is left out.</summary>
+    private static void Several(GoldenCase golden, ModelFolder opened)
+    {
+        golden.Described("combinations");
+        using var model = opened.Load(Golden.Device, ScalarType.Float32);
+        var whole = PaddedRows.Whole(golden.Json.GetProperty("inputs"));
+        var rows = PaddedRows.Read(golden.Field("inputs"));
+        var (losses, logits) = (golden.Field("loss"), new Dictionary<string, Tensor>(StringComparer.Ordinal) { ["__base__"] = Logits() });
+        Close.Assert(losses.GetProperty("base").GetDouble(), LossOf(), "loss.base");
+        foreach (var adapter in golden.Field("adapters").EnumerateObject())
+        {
+            using var set = AdapterFolder.Load(Path.Combine(golden.Folder, adapter.Value.GetString()!), model.Parts, model.Device, trainable: false);
+            set.Activate(model.Parts);
+            logits[adapter.Name] = Logits();
+            Close.Assert(losses.GetProperty(adapter.Name).GetDouble(), LossOf(), $"loss.{adapter.Name}");
+            Close.Assert(rows.Real(golden.Expected($"logits.{adapter.Name}")), logits[adapter.Name], $"logits.{adapter.Name}");
+            AdapterSet.Deactivate(model.Parts);
+        }
+        if (golden.Has("mixed_rows"))
+        {
+            var row = rows.Flat.Select(place => (int)(place / rows.Width)).ToArray();
+            string[] names = [.. golden.Field("mixed_rows").EnumerateArray().Select(name => name.GetString()!)];
+            var mixed = stack(row.Select((r, t) => logits[names[r]][t]));
+            Close.Assert(rows.Real(golden.Expected("logits.mixed_rows")), mixed, "logits.mixed_rows");
+        }
+        golden.Understood(golden.TensorNames);
+
+        double LossOf() => Loss(model, whole, new PaddedContext(whole.Real, whole.Rows, whole.Width, model.Device));
+
+        Tensor Logits()
+        {
+            using var _ = no_grad();
+            var pass = new Pass(model.Packed(rows.Positions, rows.Bounds));
+            return model.Logits(model.Forward(tensor(rows.Ids, ScalarType.Int64, model.Device), pass), pass);
+        }
+    }
+
+    /// <summary>An adapter that started from a part of the base, saved as a plain one for the untouched base. As it was trained it is refused.</summary>
+    private static void Converted(GoldenCase golden, ModelFolder opened)
+    {
+        golden.Described("peft_config_class", "peft_config", "scaling", "converted_minus_adapted_max", "model_class");
+        using var model = opened.Load(Golden.Device, ScalarType.Float32);
+        Assert.Throws<UnsupportedAdapterException>(() => AdapterFolder.Load(golden.PathOf("adapter"), model.Parts, CPU, trainable: false));
+        var converted = golden.Field("folders").EnumerateObject().Single(folder => folder.Name == "converted").Name;
+        using var set = AdapterFolder.Load(Path.Combine(golden.Folder, converted), model.Parts, model.Device, trainable: false);
+        var config = golden.Field("converted_config");
+        Assert.Equal((config.GetProperty("r").GetInt32(), config.GetProperty("lora_alpha").GetDouble()), (set.Plan.Rank, set.Plan.Alpha));
+        set.Activate(model.Parts);
+        var whole = PaddedRows.Whole(golden.Json.GetProperty("inputs"));
+        var rows = PaddedRows.Read(golden.Field("inputs"));
+        using var _ = no_grad();
+        var pass = new Pass(model.Packed(rows.Positions, rows.Bounds));
+        var logits = model.Logits(model.Forward(tensor(rows.Ids, ScalarType.Int64, model.Device), pass), pass);
+        Close.Assert(rows.Real(golden.Expected("adapted.logits")), logits, "adapted.logits");
+        if (golden.HasTensor("converted.logits")) Close.Assert(rows.Real(golden.Expected("converted.logits")), logits, "converted.logits");
+        Close.Assert(golden.Field("loss").GetProperty("converted").GetDouble(), Loss(model, whole, new PaddedContext(whole.Real, whole.Rows, whole.Width, model.Device)), "loss.converted");
+        golden.Understood(golden.TensorNames);   // of the other base
+    }
+
+    private static void Adapted(GoldenCase golden, ModelFolder opened)
+    {
         // Stored in 16 bits: computed in float32 here and compared with the bound of 16-bit values; what is rounded once is exact.
         using var model = opened.Load(Golden.Device, ScalarType.Float32, _ => true);   // a copy: merging writes into it
         using var set = Load(golden, model, trainable: true);
         golden.Described(
-            "case", "library", "versions", "model_class", "peft_config_class", "how", "note", "reload_max_difference", "merged_minus_adapted_max",
-            "loss_by_hand", "dtype", "merge_rounding", "scaling_note");
+            "model_class", "peft_config_class", "reload_max_difference", "merged_minus_adapted_max", "loss_by_hand", "dtype", "merge_rounding", "scaling_note");
         Assert.Empty(golden.Field("no_gradient").EnumerateArray());
         Assert.Empty(golden.Field("merged_keys_not_in_base").EnumerateArray());
         ConfigAgrees(golden, set);
@@ -87,7 +186,6 @@ public class PeftGoldenTests
             Gradients("train_grad.", losses.GetProperty("train_with_masks").GetDouble(), all);
         }
         Merged();
-        golden.Finish();
 
         void Compare(string which, Decoder? other = null)
         {
@@ -216,18 +314,18 @@ public class PeftGoldenTests
             hidden, tensor(rows.Predicting, ScalarType.Int64, model.Device), tensor(rows.Targets, ScalarType.Int64, model.Device), pass).mean().ToDouble();
     }
 
-    private static void Curve(GoldenCase golden)
+    private static void Curve(GoldenCase golden, ModelFolder opened)
     {
-        var opened = golden.OpenModel(golden.PathOf("model"));
         using var model = opened.Load(Golden.Device, ScalarType.Float32);
         using var set = Load(golden, model, trainable: true);
-        golden.Described("case", "library", "versions", "peft_config_class", "how", "note", "model_class", "peft_config");
+        golden.Described("peft_config_class", "model_class", "peft_config");
         var optimizer = golden.Field("optimizer");
-        Assert.Equal("AdamW", optimizer.GetProperty("class").GetString());
+        if (optimizer.GetProperty("class").GetString() is not "AdamW" and var other) Golden.Skip(Area, Refusals.OfTraining($"optim: {other}") ?? throw new NotSupportedException(other));
         var groups = optimizer.GetProperty("groups").EnumerateArray().ToArray();
         Saved(golden, set, model);
         var betas = optimizer.GetProperty("betas");
-        if (groups.DistinctBy(g => g.GetProperty("lr").GetDouble()).Count() > 1) Golden.Skip(Area, "a learning rate of its own for each group");
+        if (groups.DistinctBy(g => g.GetProperty("lr").GetDouble()).Count() > 1)
+            Golden.Skip(Area, Refusals.OfTraining("loraplus_lr_ratio: 16") ?? throw new NotSupportedException("LoRA+ is taken, but no test compares it"));
         var rate = Assert.Single(groups.Select(g => g.GetProperty("lr").GetDouble()).Distinct());
         var parameters = set.Tensors.ToDictionary(t => Parameter(golden, t.Name), t => t.Tensor);
         Assert.Equal(parameters.Keys.Order(), groups.SelectMany(Names).Order());
@@ -253,7 +351,6 @@ public class PeftGoldenTests
         foreach (var (name, t) in set.Tensors) Close.Assert(golden.Expected("final." + name), t.Value, "final." + name, 1e-4);
         foreach (var name in golden.TensorNames.Where(n => n.StartsWith("final.", StringComparison.Ordinal) && n.EndsWith(".base_layer.weight", StringComparison.Ordinal)))
             Close.Assert(golden.Expected(name), model.Tensors.SelectMany(t => t.Views).Single(t => name == $"final.base_model.model.{t.Name[..^7]}.base_layer.weight").View, name, 0);
-        golden.Finish();
 
         static IEnumerable<string> Names(JsonElement group) => group.GetProperty("params").EnumerateArray().Select(x => x.GetString()!);
 
@@ -330,7 +427,6 @@ public class PeftGoldenTests
     /// <summary>Which modules many settings pick, with rank and scaling, or an error.</summary>
     private static void Targets(GoldenCase golden)
     {
-        golden.Described("case", "library", "versions", "note");
         var skipped = new List<string>();
         var run = 0;
         foreach (var row in golden.Field("rows").EnumerateArray())
@@ -391,16 +487,14 @@ public class PeftGoldenTests
                 Assert.Equal(row.GetProperty("keys").EnumerateArray().Select(k => k.GetString()!).Order(), written.Tensors.Keys.Order());
             }
         }
-        Assert.True(run >= 34, $"only {run} rows were compared, {skipped.Count} are not built: {string.Join("; ", skipped.Distinct())}");
+        if (run == 0) Golden.Skip(Area, string.Join("; ", skipped.Distinct()));
         TestContext.Current.AddWarning($"{run} rows compared, {skipped.Count} not built: {string.Join("; ", skipped.Distinct())}");
-        golden.Finish();
     }
 
     /// <summary>Broken folders: one error that names everything.</summary>
     private static void Malformed(GoldenCase golden)
     {
-        golden.Described("case", "library", "versions", "note");
-        using var model = ModelFolder.Open(golden.PathOf("model")).Load(CPU, ScalarType.Float32);
+        using var model = golden.OpenModel(golden.PathOf("model")).Load(CPU, ScalarType.Float32);
         var parts = model.Parts.ToArray();
         AdapterFolder.Load(golden.PathOf("good"), parts, CPU, trainable: false).Dispose();
         foreach (var folder in golden.Field("folders").EnumerateArray())
@@ -431,7 +525,7 @@ public class PeftGoldenTests
             if (expect.TryGetProperty("config", out var config))
             {
                 // The case says in words what has to be complained of; each word of weight must be there.
-                foreach (var word in config.GetString()!.Split(' ').Where(w => w.Contains('_', StringComparison.Ordinal) || w == "JSON" || w == "LORAX"))
+                foreach (var word in config.GetString()!.Split(' ').Where(w => w.Contains('_', StringComparison.Ordinal) || w.Count(char.IsUpper) > 1))
                     Assert.Contains(word, message.Message, StringComparison.Ordinal);
             }
             if (expect.TryGetProperty("weights", out _)) Assert.Contains(AdapterFolder.WeightsName, message.Message, StringComparison.Ordinal);
@@ -439,7 +533,6 @@ public class PeftGoldenTests
             IEnumerable<string> Keys(string kind) =>
                 expect.TryGetProperty(kind, out var list) ? list.EnumerateArray().Select(x => x.GetString()!) : [];
         }
-        golden.Finish();
 
         void Merge(AdapterSet set)
         {

@@ -1,4 +1,7 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using LlmTune.Data;
 using LlmTune.Data.Formats;
 using LlmTune.Evaluation;
@@ -18,60 +21,83 @@ public class TrlGoldenTests
 
     public static IEnumerable<TheoryDataRow<string>> Cases => Golden.Cases(Area);
 
+    /// <summary>What a case holds, and what compares it. A case is known by its fields alone.</summary>
+    private static readonly (Func<JsonElement, bool> Fits, Action<GoldenCase> Compare)[] Kinds =
+    [
+        (c => All(c, "variants", "dataset", "options", "prepared"), Prepared),
+        (c => All(c, "results", "strategy", "lengths"), golden => Each(golden, "results", Packed)),
+        (c => All(c, "results", "try") && !c.TryGetProperty("model", out _), golden => Each(golden, "results", Refused)),
+        (c => All(c, "variants", "dataset") && TrlJudgedRows.Trainers.Any(trainer => Any(c, "variants", trainer)), TrlJudgedRows.Prepared),
+        (c => All(c, "rows", "KL_completion_ids"), TrlJudgedRows.MismatchedPairs),
+        (c => All(c, "results", "truncation_mode", "completion_mask"), TrlTruncatedPairs.Replay),
+        (c => Any(c, "variants", "loss_type", "counted_tokens"), SftLosses.Compare),
+        (c => Has(c, "prepared", "micro", "log", "training"), SftCurves.Replay),
+        (c => Has(c, "dataset", "metrics", "model") && !Has(c, "ref_model"), Evaluated),
+        (c => Has(c, "functions", "rows"), TrlFunctions.Compare),
+    ];
+
     [Theory]
     [MemberData(nameof(Cases))]
     public void Rows_become_the_same_tokens(string folder)
     {
-        var @case = Golden.Read(folder);
-        switch (@case.GetProperty("case").GetString())
+        using var golden = new GoldenCase(Area, folder);
+        if (Kinds.FirstOrDefault(kind => kind.Fits(golden.Json)).Compare is { } compare)
         {
-            case "sft-data":
-                foreach (var variant in @case.GetProperty("variants").EnumerateArray()) Variant(folder, variant);
-                break;
-            case "sft-data-packing":
-                foreach (var result in @case.GetProperty("results").EnumerateArray()) Packed(result);
-                break;
-            case "sft-data-refused":
-                Assert.All(@case.GetProperty("results").EnumerateArray(), result => Refused(result.GetProperty("try").GetString()!));
-                break;
-            case "pref-data":
-                TrlJudgedRows.Prepared(folder, @case);
-                break;
-            case "kto-pairs":
-                TrlJudgedRows.MismatchedPairs(folder, @case);
-                break;
-            case "dpo-losses-truncation":
-                TrlTruncatedPairs.Replay(folder, @case);
-                break;
-            case var curve when @case.TryGetProperty("prepared", out _) && @case.TryGetProperty("micro", out _) && curve!.StartsWith("sft-", StringComparison.Ordinal):
-                using (var golden = new GoldenCase(Area, folder)) SftCurves.Replay(golden);
-                return;   // has counted itself
-            case "sft-loss":
-                using (var golden = new GoldenCase(Area, folder)) SftLosses.Compare(golden);
-                return;
-            case "sft-curve-evaluate":
-                Evaluated(folder);
-                return;
-            case var other:
-                Golden.Skip(Area, $"{other}, which is neither data nor a curve of supervised fine-tuning");
-                break;
+            golden.Described("case", "library", "versions", "what", "class");
+            compare(golden);
+            golden.Finish();
+            return;
         }
-        Golden.Ran(Area);
+        var objectives = Objectives(golden.Json).Distinct().ToArray();
+        Assert.True(objectives.Length > 0, $"{golden.Name}: no test understands a case of {string.Join(", ", golden.Json.EnumerateObject().Select(field => field.Name))}");
+        foreach (var objective in objectives)
+            if (Refusals.OfObjective(objective) is { } refusal) Golden.Skip(Area, refusal);
+        Assert.Fail($"{golden.Name}: the program has {string.Join(", ", objectives)}, but no test compares it");
+    }
+
+    /// <summary>The objectives that a case is about: of the trainers that it names, or of what its fields are for.</summary>
+    private static IEnumerable<string> Objectives(JsonElement @case)
+    {
+        var classes = @case.TryGetProperty("variants", out var variants) ? variants.EnumerateArray().Select(variant => TextOf(variant, "class")) : [];
+        foreach (var text in classes.Prepend(TextOf(@case, "class")).Append(TextOf(@case, "what")))
+            foreach (Match trainer in Regex.Matches(text, "([A-Za-z]+)Trainer")) yield return trainer.Groups[1].Value.ToLowerInvariant();
+        if (Has(@case, "ref_model") || Any(@case, "results", "options", "try")) yield return "dpo";
+        if (Has(@case, "teacher_model")) yield return "distillation";
+        if (Any(@case, "results", "num_generations")) yield return "grpo";
+        if (Has(@case, "separator_ids")) yield return "reward";
+        if (Has(@case, "lora", "beta")) yield return "dpo";
+        if (All(@case, "results", "rows", "max_length")) yield return "orpo";
+    }
+
+    private static string TextOf(JsonElement element, string field) => element.TryGetProperty(field, out var text) ? text.GetString()! : "";
+
+    private static bool Has(JsonElement @case, params string[] fields) => fields.All(field => @case.TryGetProperty(field, out _));
+
+    private static bool All(JsonElement @case, string list, params string[] fields) => Items(@case, list) is { Count: > 0 } items && items.TrueForAll(item => Has(item, fields));
+
+    private static bool Any(JsonElement @case, string list, params string[] fields) => Items(@case, list).Exists(item => Has(item, fields));
+
+    private static List<JsonElement> Items(JsonElement @case, string list) =>
+        @case.TryGetProperty(list, out var items) && items.ValueKind == JsonValueKind.Array ? [.. items.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.Object)] : [];
+
+    private static void Each(GoldenCase golden, string list, Action<JsonElement> compare)
+    {
+        foreach (var item in golden.Field(list).EnumerateArray()) compare(item);
     }
 
     // ---- evaluation
 
-    /// <summary>Their loss is the mean over rows of the loss of each row's batch of two; ours is one mean over tokens.</summary>
-    private static void Evaluated(string folder)
+    /// <summary>Their loss is the mean over rows of the loss of each row's batch; ours is one mean over tokens.</summary>
+    private static void Evaluated(GoldenCase golden)
     {
-        using var golden = new GoldenCase(Area, folder);
-        golden.Described("case", "library", "versions", "what");
-        Assert.True(golden.Field("assistant_only_loss").GetBoolean());
         using var model = golden.OpenModel(golden.PathOf("model")).Load(Golden.Device, ScalarType.Float32);
-        var tokenizer = HfTokenizer.Load(golden.PathOf("tokenizer"));
-        var options = new Options(int.MaxValue, "keep_start", null, AssistantOnly: true, CompletionOnly: false, "text");
-        var batches = golden.Field("dataset").EnumerateArray().Select(row => Prepared(row, options, tokenizer))
-            .Select(tokens => new Document(tokens.Ids, tokens.Trained)).Chunk(2).ToArray();
+        var tokenizer = HfTokenizer.Load(golden.TokenizerPath);
+        golden.Described("tokenizer");
+        var rows = golden.Field("dataset").EnumerateArray().ToArray();
+        var assistantOnly = golden.Has("assistant_only_loss") && golden.Field("assistant_only_loss").GetBoolean();
+        var options = new Options(int.MaxValue, "keep_start", null, assistantOnly, CompletionOnly: rows[0].TryGetProperty("completion", out _) && !assistantOnly, "text");
+        var batches = rows.Select(row => Prepared(row, options, tokenizer)).Select(tokens => new Document(tokens.Ids, tokens.Trained))
+            .Chunk(BatchSize(golden, "per_device_eval_batch_size")).ToArray();
         var sum = 0.0;
         foreach (var batch in batches) sum += batch.Length * HeldOut.Loss(model, [TokenBatch.Of(batch)]).All.Loss;
         foreach (var metric in golden.Field("metrics").EnumerateObject())
@@ -88,7 +114,15 @@ public class TrlGoldenTests
                     break;
             }
         }
-        golden.Finish();
+    }
+
+    /// <summary>A number that is a field of the case, or stands in what the case says of itself.</summary>
+    internal static int BatchSize(GoldenCase golden, string name)
+    {
+        if (golden.Has(name)) return golden.Field(name).GetInt32();
+        var said = Regex.Match(golden.Text("what"), name + " ([0-9]+)");
+        Assert.True(said.Success, $"{golden.Name} does not say its {name}");
+        return int.Parse(said.Groups[1].Value, CultureInfo.InvariantCulture);
     }
 
     // ---- packing
@@ -171,11 +205,12 @@ public class TrlGoldenTests
         }
     }
 
+    private static void Prepared(GoldenCase golden) => Each(golden, "variants", variant => Variant(golden.Folder, variant));
+
     private static void Variant(string folder, JsonElement variant)
     {
         var name = variant.GetProperty("variant").GetString()!;
         var options = Options.Of(variant);
-        if (name == "chat_template_kwargs") return;   // per-row arguments of the template are not a setting here
         var tokenizer = HfTokenizer.Load(Path.Combine(folder, variant.GetProperty("tokenizer").GetString()!));
         var documents = variant.GetProperty("dataset").EnumerateArray().Select(row => Limited(Prepared(row, options, tokenizer), options))
             .Where(d => d.Trained.Contains(true)).ToList();
@@ -245,11 +280,20 @@ public class TrlGoldenTests
         };
         var format = Detection.Find([row], settings, "row");
         var example = format.Read(new Fields(row, format, settings));
-        var template = ChatTemplate.For(tokenizer, tokenizer.Folder)!;
+        var template = Template(row, tokenizer);
         var tokens = Rendering.Render(example, Codec.Of(tokenizer, template), new MaskSettings { TrainOnPrompt = trainOnPrompt });
         return options is { CompletionOnly: true, AssistantOnly: false } && example is Example.Chat chat
             ? WithWhatFollowsTheEnd(tokens, chat.Conversation, template, tokenizer)
             : tokens;
+    }
+
+    /// <summary>The tokenizer's, which a row may give variables (here they are of a run).</summary>
+    private static ChatTemplate Template(JsonElement row, HfTokenizer tokenizer)
+    {
+        var template = ChatTemplate.For(tokenizer, tokenizer.Folder)!;
+        return row.TryGetProperty("chat_template_kwargs", out var variables)
+            ? new ChatTemplate(template.Source, template.Origin, tokenizer) { Variables = JsonObject.Create(variables)! }
+            : template;
     }
 
     private static JsonElement AsMessages(JsonElement row) => row.TryGetProperty("prompt", out var prompt)
@@ -284,21 +328,31 @@ public class TrlGoldenTests
 
     // ---- refusals
 
-    private static void Refused(string attempt)
+    /// <summary>
+    /// A row without an assistant's turn is refused here too. Masks follow the form of the rows, the limit of length always holds and
+    /// there is one loss: the settings of theirs that could contradict each other are none of ours.
+    /// </summary>
+    private static void Refused(JsonElement result)
     {
-        switch (attempt)
+        var attempt = result.GetProperty("try").GetString()!;
+        if (TextOf(result, "message").Contains("no assistant tokens", StringComparison.Ordinal))
         {
-            case "assistant_only_loss, row without assistant turn":
-                var row = JsonElement.Parse("""{"messages": [{"role": "user", "content": "u"}]}""");
-                Assert.Throws<RowException>(() => RowFormat.Named("messages").Read(new Fields(row, RowFormat.Named("messages"), RowSettings.Default)));
-                break;
-            case "assistant_only_loss with text" or "padding_free with max_length and no packing" or "packing without max_length" or "loss_type chunked_nll (old name, taken as nll)":
-                break;   // combinations of settings that do not exist here: masks follow the form of the rows, max_length always holds
-            default:
-                Assert.Fail($"the attempt '{attempt}' is not understood");
-                break;
+            var row = JsonElement.Parse("""{"messages": [{"role": "user", "content": "u"}]}""");
+            Assert.Throws<RowException>(() => RowFormat.Named("messages").Read(new Fields(row, RowFormat.Named("messages"), RowSettings.Default)));
+            return;
+        }
+        var names = Regex.Matches(attempt, "[a-z]+(_[a-z]+)*").Select(name => name.Value).Where(name => TrlSettings.Contains(name)).ToArray();
+        Assert.True(names.Length > 0, $"the attempt '{attempt}' is not understood");
+        foreach (var name in names)
+        {
+            using var option = JsonDocument.Parse($$"""{ "{{name}}": "x" }""");
+            Assert.NotNull(Refusals.OfSft(option.RootElement.EnumerateObject().Single()));
         }
     }
+
+    /// <summary>Settings of SFTConfig that say how rows are masked, cut and packed.</summary>
+    private static readonly string[] TrlSettings =
+        ["assistant_only_loss", "completion_only_loss", "padding_free", "packing", "packing_strategy", "loss_type", "max_length", "truncation_mode", "pad_to_multiple_of"];
 
     private static void Same(int[] expected, int[] actual, string what) =>
         Assert.True(expected.AsSpan().SequenceEqual(actual), $"{what}: expected {string.Join(" ", expected)}, got {string.Join(" ", actual)}");

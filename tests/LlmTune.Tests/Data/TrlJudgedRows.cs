@@ -14,10 +14,14 @@ internal static class TrlJudgedRows
 {
     private const int Ignored = -100;
 
-    public static void Prepared(string folder, JsonElement @case)
+    /// <summary>Trainers whose preparation a variant may have.</summary>
+    public static readonly string[] Trainers = ["dpo", "kto", "reward", "orpo"];
+
+    public static void Prepared(GoldenCase golden)
     {
-        Known(@case, "case", "library", "versions", "what", "fields", "variants");
-        foreach (var variant in @case.GetProperty("variants").EnumerateArray())
+        golden.Described("fields");
+        var folder = golden.Folder;
+        foreach (var variant in golden.Field("variants").EnumerateArray())
         {
             var name = variant.GetProperty("variant").GetString()!;
             var tokenizer = HfTokenizer.Load(Path.Combine(folder, variant.GetProperty("tokenizer").GetString()!));
@@ -36,7 +40,7 @@ internal static class TrlJudgedRows
                         Assert.Equal(expected.Count, rows.Count);
                         break;
                     case "kto":
-                        Kto(rows, expected, codec, block: 2, what);
+                        Kto(rows, expected, codec, TrlGoldenTests.BatchSize(golden, "per_device_train_batch_size"), what);
                         break;
                     case "reward":
                         foreach (var (row, want) in rows.Zip(expected)) Reward(row, want, codec, what);
@@ -54,12 +58,14 @@ internal static class TrlJudgedRows
         }
     }
 
-    public static void MismatchedPairs(string folder, JsonElement @case)
+    public static void MismatchedPairs(GoldenCase golden)
     {
-        Known(@case, "case", "library", "versions", "what", "model", "dataset", "per_device_train_batch_size", "rows");
-        var codec = Codec.Of(HfTokenizer.Load(Path.Combine(folder, @case.GetProperty("model").GetString()!, "..", "tokenizer")));
-        var rows = @case.GetProperty("dataset").EnumerateArray().Select(Read).ToList();
-        Kto(rows, [.. @case.GetProperty("rows").EnumerateArray()], codec, @case.GetProperty("per_device_train_batch_size").GetInt32(), "kto-pairs");
+        var tokenizer = HfTokenizer.Load(golden.TokenizerPath);
+        golden.Described("model", "tokenizer");
+        var rows = golden.Field("dataset").EnumerateArray().Select(Read).ToList();
+        Kto(
+            rows, [.. golden.Field("rows").EnumerateArray()], Codec.Of(tokenizer, ChatTemplate.For(tokenizer, tokenizer.Folder)),
+            TrlGoldenTests.BatchSize(golden, "per_device_train_batch_size"), golden.Name);
     }
 
     /// <summary>A row by the format that is found, with its tools as they stand: bare functions are wrapped here as OpenAI has them, in TRL not.</summary>

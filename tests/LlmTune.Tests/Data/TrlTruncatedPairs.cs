@@ -13,18 +13,18 @@ namespace LlmTune.Tests.Data;
 /// </summary>
 internal static class TrlTruncatedPairs
 {
-    public static void Replay(string folder, JsonElement @case)
+    public static void Replay(GoldenCase golden)
     {
-        TrlJudgedRows.Known(@case, "case", "library", "versions", "what", "model", "ref_model", "dataset", "beta", "results");
         using var scope = NewDisposeScope();
-        string PathOf(string field) => Path.Combine(folder, @case.GetProperty(field).GetString()!);
-        using var policy = ModelFolder.Open(PathOf("model")).Load(Golden.Device, ScalarType.Float32, _ => true);
-        using var reference = ModelFolder.Open(PathOf("ref_model")).Load(Golden.Device, ScalarType.Float32);
-        var codec = Codec.Of(HfTokenizer.Load(Path.Combine(PathOf("model"), "..", "tokenizer")));
-        var examples = @case.GetProperty("dataset").EnumerateArray().Select(TrlJudgedRows.Read);
+        using var policy = golden.OpenModel(golden.PathOf("model")).Load(Golden.Device, ScalarType.Float32, _ => true);
+        using var reference = golden.OpenModel(golden.PathOf("ref_model")).Load(Golden.Device, ScalarType.Float32);
+        var tokenizer = HfTokenizer.Load(golden.TokenizerPath);
+        golden.Described("tokenizer");
+        var codec = Codec.Of(tokenizer, ChatTemplate.For(tokenizer, tokenizer.Folder));
+        var examples = golden.Field("dataset").EnumerateArray().Select(TrlJudgedRows.Read);
         var rows = examples.Select(example => Rendering.Render(example, codec, MaskSettings.Default)).ToList();
-        foreach (var result in @case.GetProperty("results").EnumerateArray())
-            Result(result, rows, policy, reference, @case.GetProperty("beta").GetDouble());
+        var beta = golden.Field("beta").GetDouble();
+        foreach (var result in golden.Field("results").EnumerateArray()) Result(result, rows, policy, reference, beta);
     }
 
     private static void Result(JsonElement result, List<Tokens> rows, Decoder policy, Decoder reference, double beta)

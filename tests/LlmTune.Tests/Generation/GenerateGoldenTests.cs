@@ -10,6 +10,9 @@ public class GenerateGoldenTests
 {
     private const string Area = "generate";
 
+    /// <summary>transformers' top_k where sampling does not say any.</summary>
+    private const int DefaultTopK = 50;
+
     public static IEnumerable<TheoryDataRow<string>> Cases => Golden.Cases(Area);
 
     [Theory]
@@ -25,41 +28,89 @@ public class GenerateGoldenTests
             Cache(golden, runs);
             return;
         }
-        if (!golden.Has("model") || runs.Any(run => run.TryGetProperty("class", out _) || run.TryGetProperty("possible_tokens", out _) || run.TryGetProperty("assisted_new_ids", out _)))
+        if (runs[0].TryGetProperty("class", out _))
         {
-            Golden.Skip(Area, $"case {golden.Name}");
+            golden.Described("vocab");
+            Finish(golden, runs, run => Processor(golden, run), run => [run.GetProperty("class").GetString()!]);
             return;
         }
         var path = golden.Text("model");
-        var modelFolder = path.Contains('/', StringComparison.Ordinal) || path == "model"
-            ? Path.GetFullPath(Path.Combine(folder, path))
-            : RealModels.Find(path);
-        if (modelFolder is null) Golden.Skip(Area, $"model {path} is not there");
-        using var model = golden.OpenModel(modelFolder!).Load(Golden.Device, ScalarType.Float32);
-        var done = runs.Where((run, i) => Run(golden, run, i, model, modelFolder!)).Count();
-        if (done == 0) Golden.Skip(Area, $"case {golden.Name}: {string.Join(", ", runs.SelectMany(Unbuilt).Distinct())}");
-        if (done < runs.Length)
-            TestContext.Current.AddWarning($"{done} of {runs.Length} runs compared; not built: {string.Join(", ", runs.SelectMany(Unbuilt).Distinct())}");
-        else golden.Finish();
-        if (done < runs.Length) Golden.Ran(Area);
+        golden.Described("assistant");
+        var modelFolder = Directory.Exists(Path.Combine(folder, path)) ? Path.GetFullPath(Path.Combine(folder, path)) : RealModels.Find(path);
+        if (modelFolder is null) Assert.Skip($"{path} is neither a folder of the case nor a model of {RealModels.Variable}");
+        using var model = golden.OpenModel(modelFolder).Load(Golden.Device, ScalarType.Float32);
+        if (golden.Has("plain_new_ids"))
+        {
+            var plain = golden.Field("plain_new_ids").EnumerateArray().Select(row => row.EnumerateArray().Select(x => x.GetInt32()).ToArray()).ToArray();
+            Assert.Equal(plain, TextGenerator.Generate(model, Rows(runs[0]), new GenerationOptions { MaxNewTokens = plain[0].Length }));
+        }
+        Finish(golden, runs, run => Run(golden, run, Array.IndexOf(runs, run), model, modelFolder), Unbuilt);
     }
 
+    /// <summary>Compares what is built of a case; it is skipped if nothing is.</summary>
+    private static void Finish(GoldenCase golden, JsonElement[] runs, Func<JsonElement, bool> compare, Func<JsonElement, IEnumerable<string>> what)
+    {
+        var missing = runs.Where(run => !compare(run)).SelectMany(what).Distinct().ToList();
+        if (missing.Count == 0)
+        {
+            golden.Finish();
+            return;
+        }
+        if (runs.All(run => what(run).Any(missing.Contains))) Golden.Skip(Area, $"{string.Join(", ", missing)}; of generation there are {string.Join(", ", Built)}");
+        TestContext.Current.AddWarning($"not built: {string.Join(", ", missing)}");
+        Golden.Ran(Area);
+    }
+
+    /// <summary>The options that there are, by transformers' names; the two that a run is given in another form, and those of beams.</summary>
     private static readonly string[] Built =
-        [
-            "max_new_tokens", "max_length", "do_sample", "eos_token_id", "pad_token_id", "repetition_penalty", "stop_strings", "no_repeat_ngram_size", "min_new_tokens",
-            "num_beams", "num_return_sequences", "length_penalty", "early_stopping",
-        ];
+    [
+        .. typeof(GenerationOptions).GetProperties().Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)),
+        "max_length", "eos_token_id", "pad_token_id", "stop_strings", "num_beams", "num_return_sequences", "length_penalty", "early_stopping",
+    ];
 
     private static IEnumerable<string> Unbuilt(JsonElement run) =>
         run.GetProperty("options").EnumerateObject().Select(o => o.Name).Where(name => !Built.Contains(name)
+            || name == "num_beams" && run.GetProperty("options").TryGetProperty("do_sample", out var sample) && sample.GetBoolean()
             || name == "no_repeat_ngram_size" && Rows(run).Any(row => row.Length < run.GetProperty("input_ids")[0].GetArrayLength()));   // the library counts padding there
+
+    /// <summary>A processor as a function of scores and of the tokens so far; of those that are no option here, false.</summary>
+    private static bool Processor(GoldenCase golden, JsonElement run)
+    {
+        var (name, arguments) = (run.GetProperty("name").GetString()!, run.GetProperty("arguments"));
+        double Number(string argument) => arguments.GetProperty(argument).GetDouble();
+        var (input, scores, expected) = (golden.Expected("input_ids"), golden.Expected("scores"), golden.Expected($"out.{name}"));
+        if (arguments.TryGetProperty("min_tokens_to_keep", out _) || arguments.TryGetProperty("prompt_ignore_length", out _)) return false;
+        GenerationOptions? options = run.GetProperty("class").GetString() switch
+        {
+            "TemperatureLogitsWarper" => new() { DoSample = true, Temperature = Number("temperature") },
+            "TopKLogitsWarper" => new() { DoSample = true, TopK = (int)Number("top_k") },
+            "TopPLogitsWarper" => new() { DoSample = true, TopP = Number("top_p") },
+            "MinPLogitsWarper" => new() { DoSample = true, MinP = Number("min_p") },
+            "RepetitionPenaltyLogitsProcessor" => new() { RepetitionPenalty = Number("penalty") },
+            "NoRepeatNGramLogitsProcessor" => new() { NoRepeatNgramSize = (int)Number("ngram_size") },
+            "MinNewTokensLengthLogitsProcessor" => new()
+            {
+                MinNewTokens = (int)Number("min_new_tokens"),
+                EndTokens = [.. arguments.GetProperty("eos_token_id").EnumerateArray().Select(id => id.GetInt32())],
+            },
+            _ => null,
+        };
+        if (options is null) return false;
+        int[][] tokens = [.. Enumerable.Range(0, (int)input.shape[0]).Select(row => input[row].to(ScalarType.Int32).data<int>().ToArray())];
+        var added = arguments.TryGetProperty("prompt_length_to_skip", out var prompt) ? tokens[0].Length - prompt.GetInt32() : 0;
+        var processed = Scores.Process(scores, options, tokens, added);
+        Close.Assert(expected, processed, name);
+        Assert.Equal(run.GetProperty("kept").EnumerateArray().Select(kept => kept.GetInt64()), processed.isfinite().sum(1).data<long>().ToArray());
+        return true;
+    }
 
     private static bool Run(GoldenCase golden, JsonElement run, int index, Decoder model, string modelFolder)
     {
         if (Unbuilt(run).Any()) return false;
         Assert.Empty(run.EnumerateObject().Select(f => f.Name).Except(
-            ["name", "options", "prompt", "prompts", "sequences_scores", "beam_indices", "generated_lengths", "steps", "input_ids", "attention_mask", "sequences", "new_ids", "text", "continuation", "continuations", "smallest_margin"]));
-        var name = run.GetProperty("name").GetString()!;
+            ["name", "options", "prompt", "prompts", "sequences_scores", "beam_indices", "generated_lengths", "steps", "input_ids", "attention_mask", "sequences", "new_ids", "text", "continuation", "continuations", "smallest_margin",
+                "processors", "possible_tokens", "greedy_new_ids", "assisted_new_ids", "prompt_lookup_new_ids"]));
+        var name = run.TryGetProperty("name", out var given) ? given.GetString()! : $"run {index}";
         var options = run.GetProperty("options");
         var rows = Rows(run);
         var width = run.GetProperty("input_ids")[0].GetArrayLength();
@@ -68,10 +119,18 @@ public class GenerateGoldenTests
             : [];
         var pad = options.TryGetProperty("pad_token_id", out var padId) ? padId.GetInt32() : 0;
         var tokenizer = File.Exists(Path.Combine(modelFolder, "tokenizer.json")) ? LlmTune.Tokenization.HfTokenizer.Load(modelFolder) : null;
+        double Option(string option, double otherwise) => options.TryGetProperty(option, out var value) ? value.GetDouble() : otherwise;
+        var sampled = options.TryGetProperty("do_sample", out var sample) && sample.GetBoolean();
+        var distribution = run.TryGetProperty("possible_tokens", out var possible);
         var generation = new GenerationOptions
         {
-            MaxNewTokens = options.TryGetProperty("max_new_tokens", out var most) ? most.GetInt32() : options.GetProperty("max_length").GetInt32() - width,
-            DoSample = options.TryGetProperty("do_sample", out var sample) && sample.GetBoolean(),
+            // Where only the distribution is recorded, it is that of the first token.
+            MaxNewTokens = distribution ? 1 : options.TryGetProperty("max_new_tokens", out var most) ? most.GetInt32() : options.GetProperty("max_length").GetInt32() - width,
+            DoSample = sampled,
+            Temperature = Option("temperature", 1),
+            TopK = (int)Option("top_k", sampled ? DefaultTopK : 0),
+            TopP = Option("top_p", 1),
+            MinP = Option("min_p", 0),
             EndTokens = ends,
             RepetitionPenalty = options.TryGetProperty("repetition_penalty", out var penalty) ? penalty.GetDouble() : 1,
             NoRepeatNgramSize = options.TryGetProperty("no_repeat_ngram_size", out var ngram) ? ngram.GetInt32() : 0,
@@ -89,12 +148,17 @@ public class GenerateGoldenTests
         var made = TextGenerator.Generate(
             model, rows, generation, null, (active, logits, processed) => scores.Add(([.. active], logits.clone().DetachFromDisposeScope(), processed.clone().DetachFromDisposeScope())));
 
-        var expected = run.GetProperty("new_ids").EnumerateArray().Select(row => row.EnumerateArray().Select(x => x.GetInt32()).ToArray()).ToArray();
-        for (var r = 0; r < rows.Length; r++)
+        foreach (var field in new[] { "new_ids", "greedy_new_ids", "assisted_new_ids", "prompt_lookup_new_ids" })
         {
-            Assert.Equal(expected[r][..made[r].Length], made[r]);
-            Assert.All(expected[r][made[r].Length..], id => Assert.Equal(pad, id));   // after its end a row is filled
+            if (!run.TryGetProperty(field, out var ids)) continue;
+            var expected = ids.EnumerateArray().Select(row => row.EnumerateArray().Select(x => x.GetInt32()).ToArray()).ToArray();
+            for (var r = 0; r < rows.Length; r++)
+            {
+                Assert.Equal(expected[r][..made[r].Length], made[r]);
+                Assert.All(expected[r][made[r].Length..], id => Assert.Equal(pad, id));   // after its end a row is filled
+            }
         }
+        if (distribution) Assert.Equal(possible.EnumerateArray().Select(count => count.GetInt64()), scores[0].Scores.isfinite().sum(1).data<long>().ToArray());
         if (tokenizer is not null)
         {
             if (run.TryGetProperty("prompt", out var prompt)) Assert.Equal(rows[0], tokenizer.Encode(prompt.GetString()!, addSpecialTokens: true));
@@ -113,6 +177,7 @@ public class GenerateGoldenTests
         if (golden.HasTensor($"{name}.probabilities"))
         {
             var probabilities = golden.Expected($"{name}.probabilities");
+            if (probabilities.dim() == 2) probabilities = probabilities.unsqueeze(1);
             for (var step = 0; step < probabilities.shape[1]; step++)
                 for (var i = 0; i < scores[step].Rows.Count; i++)
                     Close.Assert(probabilities[scores[step].Rows[i]][step], scores[step].Scores[i].softmax(-1), $"{name}.probabilities, step {step}");

@@ -16,15 +16,6 @@ namespace LlmTune.Tests.Training;
 /// </summary>
 internal sealed class Curve : IDisposable
 {
-    /// <summary>Settings of theirs that have no counterpart, at the values that switch them off.</summary>
-    private static readonly Dictionary<string, string> Off = new(StringComparer.Ordinal)
-    {
-        ["optim_args"] = "null",
-        ["label_smoothing_factor"] = "0.0",
-        ["bf16"] = "false",
-        ["neftune_noise_alpha"] = "null",
-    };
-
     private readonly Trainer _trainer;
     private readonly AdamW _optimizer;
     private readonly AdapterSet? _adapters;
@@ -46,7 +37,7 @@ internal sealed class Curve : IDisposable
         catch (UnsupportedAdapterException e)
         {
             Model.Dispose();
-            Golden.Skip(golden.Area, e.Message[(e.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..]);
+            golden.Skip(e);
         }
         _optimizer = new AdamW(
             FlatParameters.Group(_adapters?.Tensors.Select(t => t.Tensor) ?? Model.Tensors, Config.WeightDecay), Config.AdamBeta1, Config.AdamBeta2, Config.AdamEpsilon);
@@ -112,21 +103,9 @@ internal sealed class Curve : IDisposable
 
     private static TrainingConfig Read(GoldenCase golden, JsonElement options)
     {
-        var yaml = "output_dir: out\n";
-        foreach (var option in options.EnumerateObject())
-        {
-            if (!Off.TryGetValue(option.Name, out var off)) yaml += $"{option.Name}: {option.Value.GetRawText()}\n";
-            else if (option.Value.GetRawText() != off) Golden.Skip(golden.Area, $"{option.Name} {option.Value.GetRawText()}");
-        }
-        try
-        {
-            return ConfigFile.Parse<TrainingConfig>(yaml, "options");
-        }
-        catch (ConfigException e)
-        {
-            Golden.Skip(golden.Area, e.Message);
-            throw;
-        }
+        var lines = string.Concat(options.EnumerateObject().Select(Refusals.Line));
+        if (Refusals.OfTraining(lines) is { } refusal) Golden.Skip(golden.Area, refusal);
+        return ConfigFile.Parse<TrainingConfig>($"output_dir: out\n{lines}", "options");
     }
 
     private static IEnumerable<(FlatParameters Group, (ModelTensor Tensor, long Start))> Places(FlatParameters group)

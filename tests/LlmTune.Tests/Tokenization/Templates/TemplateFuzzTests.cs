@@ -72,8 +72,8 @@ public class TemplateFuzzTests
     [Fact]
     public void Damaged_templates_render_or_are_refused()
     {
-        var sources = Golden.Cases("tokenizers").Select(c => c.Data).Where(f => Path.GetFileName(f) == "jinja-features")
-            .SelectMany(f => File.ReadLines(Path.Combine(f, "jinja-features.jsonl")).Skip(1)).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("template").GetString()!).ToArray();
+        var sources = TemplateGoldenTests.Features.Select(row => row.Data)
+            .SelectMany(folder => File.ReadAllText(Path.Combine(folder, Golden.Read(folder).GetProperty("lines").GetString()!)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("template").GetString()!).ToArray();
         Gen.Select(Pick(sources), Gen.Int[0, 10_000], Gen.Int[0, 4], Pick("{", "}", "%", "(", ")", "[", "'", "|", ".", "-", "\\", "{%", "%}", "{{ ", " if ", "\n", "\0", "\ud800", "1e", "0x", ""))
             .Sample((source, at, remove, insert) =>
             {
