@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LlmTune.Io;
 
 namespace LlmTune.Adapters;
 
@@ -40,16 +41,8 @@ public static class PeftConfig
     {
         var file = Path.Combine(folder, FileName);
         if (!File.Exists(file)) throw new RequestException($"{FileName} is missing in {folder}; a PEFT folder holds {FileName} and adapter_model.safetensors");
-        JsonObject config;
-        try
-        {
-            config = JsonNode.Parse(File.ReadAllBytes(file)) as JsonObject ?? throw new RequestException($"{file} is not JSON of an object");
-        }
-        catch (JsonException e)
-        {
-            throw new RequestException($"{file}:{e.LineNumber + 1}: {FileName} is not JSON: {e.Message}", e);
-        }
-        return Read(config, file);
+        var config = JsonFile.Read(file);
+        return config.ValueKind == JsonValueKind.Object ? Read(JsonObject.Create(config)!, file) : throw new RequestException($"{file} is not JSON of an object");
     }
 
     /// <param name="file">For messages.</param>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using LlmTune.Config;
 using LlmTune.Data.Formats;
+using LlmTune.Io;
 
 namespace LlmTune.Data;
 
@@ -74,15 +75,7 @@ internal static class DatasetInfo
     private static JsonElement Entry(string file, string name)
     {
         if (!File.Exists(file)) throw new RequestException($"{file} does not exist: 'name' and 'dir' of a source speak of an entry in it");
-        JsonElement all;
-        try
-        {
-            all = JsonElement.Parse(File.ReadAllBytes(file));
-        }
-        catch (JsonException e)
-        {
-            throw new RequestException($"{file}:{e.LineNumber + 1}: not JSON: {Sources.RowParser.Reason(e)}", e);
-        }
+        var all = JsonFile.Read(file);
         if (all.ValueKind == JsonValueKind.Object && all.TryGetProperty(name, out var entry) && entry.ValueKind == JsonValueKind.Object) return entry;
         var names = all.ValueKind == JsonValueKind.Object ? all.EnumerateObject().Select(p => p.Name).ToList() : [];
         throw new RequestException($"{file} has no entry '{name}'{Suggest.Hint(Suggest.Nearest(name, names))}");

@@ -61,8 +61,8 @@ public static class JsonLines
         }
         catch (JsonException e)
         {
-            var before = line[..(int)Math.Min(e.BytePositionInLine ?? 0, line.Length)];
-            throw new RequestException($"{name}:{number}:{Encoding.UTF8.GetCharCount(before) + 1}: not JSON: {Reason(e, line)}", e);
+            var mistake = JsonMistake.Find(line);
+            throw new RequestException($"{name}:{number}:{Encoding.UTF8.GetCharCount(line[..mistake.Offset]) + 1}: not JSON: {mistake.What}", e);
         }
     }
 
@@ -76,16 +76,5 @@ public static class JsonLines
             rest = rest[bytes..];
         }
         return new RequestException($"{name}:{number}:{column}: not UTF-8 text (byte 0x{rest[0]:X2}); save the file as UTF-8");
-    }
-
-    private static string Reason(JsonException e, ReadOnlySpan<byte> line)
-    {
-        if (e.BytePositionInLine is { } position && position < line.Length)
-        {
-            if (line[(int)position..].StartsWith("NaN"u8)) return "NaN is no JSON number";
-            if (line[(int)position..].StartsWith("Infinity"u8)) return "Infinity is no JSON number";
-        }
-        var end = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        return (end < 0 ? e.Message : e.Message[..end]).TrimEnd('.');
     }
 }

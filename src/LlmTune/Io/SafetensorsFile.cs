@@ -25,12 +25,13 @@ public sealed class SafetensorsFile : IDisposable
 
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
-    /// <exception cref="RequestException">There is no such file, or it may not be read.</exception>
+    /// <exception cref="RequestException">There is no such file, it may not be read, or it is a pointer of Git LFS.</exception>
     /// <exception cref="RunException">It is not a sound safetensors file; the message lists every problem.</exception>
     public static SafetensorsFile Open(string path)
     {
         try
         {
+            LfsPointer.Refuse(path);
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             var bytes = stream.Length;
             var start = new byte[SafetensorsHeader.LengthBytes];

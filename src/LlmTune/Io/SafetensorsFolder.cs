@@ -131,10 +131,10 @@ public sealed class SafetensorsFolder : IDisposable
     {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(index));
+            var root = JsonFile.Read(index);
             var map = new Dictionary<string, string>(StringComparer.Ordinal);
-            if (document.RootElement.ValueKind != JsonValueKind.Object
-                || !document.RootElement.TryGetProperty("weight_map", out var places) || places.ValueKind != JsonValueKind.Object)
+            if (root.ValueKind != JsonValueKind.Object
+                || !root.TryGetProperty("weight_map", out var places) || places.ValueKind != JsonValueKind.Object)
                 throw new RunException($"{index} has no weight_map, which names the file of each tensor");
             foreach (var place in places.EnumerateObject())
             {
@@ -144,7 +144,7 @@ public sealed class SafetensorsFolder : IDisposable
             }
             return map.Count > 0 ? map : throw new RunException($"{index} has an empty weight_map");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (InvalidOperationException e)   // text that is not Unicode
         {
             throw new RunException($"{index} is not JSON: {e.Message}", e);
         }

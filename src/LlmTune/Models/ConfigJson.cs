@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmTune.Io;
 
 namespace LlmTune.Models;
 
@@ -21,17 +22,10 @@ public sealed class ConfigJson
     public static ConfigJson Read(string file)
     {
         if (!System.IO.File.Exists(file)) throw new RequestException($"{file} is not there; a model folder holds config.json");
-        try
-        {
-            using var document = JsonDocument.Parse(System.IO.File.ReadAllBytes(file));
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new ConfigJson(file, document.RootElement.Clone(), "")
-                : throw new RequestException($"{file} holds {document.RootElement.ValueKind}, expected a JSON object");
-        }
-        catch (JsonException e)
-        {
-            throw new RequestException($"{file}:{e.LineNumber + 1}: not valid JSON: {e.Message}", e);
-        }
+        var root = JsonFile.Read(file);
+        return root.ValueKind == JsonValueKind.Object
+            ? new ConfigJson(file, root, "")
+            : throw new RequestException($"{file} holds {root.ValueKind}, expected a JSON object");
     }
 
     /// <summary>Whether the key is there with a value other than null.</summary>

@@ -84,14 +84,8 @@ public static class InitModel
         if (!File.Exists(file))
             throw new RequestException(
                 $"'{shape}' is neither the name of a shape ({string.Join(", ", NamedShapes.All.Keys)}) nor a config.json{Suggest.Hint(Suggest.Nearest(shape, NamedShapes.All.Keys))}");
-        try
-        {
-            return JsonNode.Parse(File.ReadAllBytes(file)) as JsonObject ?? throw new RequestException($"{file} does not hold a JSON object");
-        }
-        catch (JsonException e)
-        {
-            throw new RequestException($"{file}:{e.LineNumber + 1}: not valid JSON: {e.Message}", e);
-        }
+        var config = JsonFile.Read(file);
+        return config.ValueKind == JsonValueKind.Object ? JsonObject.Create(config)! : throw new RequestException($"{file} does not hold a JSON object");
     }
 
     /// <summary>Lists with an entry for each layer are cut, or go on with their last entry.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LlmTune.Adapters;
+using LlmTune.Io;
 using LlmTune.Models;
 using LlmTune.Tokenization;
 
@@ -111,17 +112,12 @@ public sealed record ModelSource
     }
 
     /// <summary>What an adapter's config calls its base; null if it calls it nothing.</summary>
+    /// <exception cref="RequestException">The config is not JSON.</exception>
     internal static string? BaseOf(string folder)
     {
-        try
-        {
-            using var config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, PeftConfig.FileName)));
-            return config.RootElement.TryGetProperty("base_model_name_or_path", out var name) && name.ValueKind == JsonValueKind.String ? name.GetString() : null;
-        }
-        catch (JsonException)
-        {
-            return null;   // reading the whole config says what is wrong with it
-        }
+        var config = JsonFile.Read(Path.Combine(folder, PeftConfig.FileName));
+        return config.ValueKind == JsonValueKind.Object && config.TryGetProperty("base_model_name_or_path", out var name) && name.ValueKind == JsonValueKind.String
+            ? name.GetString() : null;
     }
 }
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Unicode;
+using LlmTune.Io;
 
 namespace LlmTune.Tokenization;
 
@@ -10,35 +10,7 @@ namespace LlmTune.Tokenization;
 internal readonly record struct JsonField(JsonElement Element, string File, string Path)
 {
     /// <exception cref="RequestException">The file is not there, not UTF-8 or not JSON.</exception>
-    public static JsonField Load(string file)
-    {
-        byte[] bytes;
-        try
-        {
-            bytes = System.IO.File.ReadAllBytes(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new RequestException($"{file} cannot be read: {e.Message}", e);
-        }
-        ReadOnlyMemory<byte> content = bytes;
-        if (content.Span.StartsWith("\uFEFF"u8)) content = content[3..];
-        if (content.IsEmpty) throw new RequestException($"{file} is empty, expected JSON");
-        if (!Utf8.IsValid(content.Span))
-        {
-            throw new RequestException($"{file}:{BadUtf8Line(content.Span)}: the file is not UTF-8; it is damaged or not JSON");
-        }
-        try
-        {
-            using var document = JsonDocument.Parse(content);
-            return new JsonField(document.RootElement.Clone(), file, "");
-        }
-        catch (JsonException e)
-        {
-            var reason = e.Message.Split(" LineNumber")[0];
-            throw new RequestException($"{file}:{e.LineNumber + 1}:{e.BytePositionInLine + 1}: not valid JSON: {reason}", e);
-        }
-    }
+    public static JsonField Load(string file) => new(JsonFile.Read(file), file, "");
 
     public bool IsNull => Element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
 
@@ -118,17 +90,5 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
         }
         var words = string.Join(", ", choices.ToArray().Select(c => $"\"{c.Word}\""));
         throw Error($"expected one of {words}, found \"{text}\"");
-    }
-
-    private static int BadUtf8Line(ReadOnlySpan<byte> bytes)
-    {
-        var line = 1;
-        while (true)
-        {
-            var end = bytes.IndexOf((byte)'\n');
-            if (end < 0 || !Utf8.IsValid(bytes[..end])) return line;
-            bytes = bytes[(end + 1)..];
-            line++;
-        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmTune.Io;
 
 namespace LlmTune.Tokenization;
 
@@ -59,7 +60,7 @@ internal static class TemplateSources
         if (own.TryGetValue(setting, out var named)) return named;
         foreach (var file in (string[])[setting, Path.Combine(folder, setting)])
         {
-            if (File.Exists(file)) return (File.ReadAllText(file), file);
+            if (File.Exists(file)) return (ReadText(file), file);
         }
         if (setting == ChatMlName && KnowsMarks(tokenizer)) return (ChatMl, "built-in ChatML");
         if (setting == ChatMlName)
@@ -75,12 +76,12 @@ internal static class TemplateSources
     {
         var own = new Dictionary<string, (string, string)>(StringComparer.Ordinal);
         var main = Path.Combine(folder, "chat_template.jinja");
-        if (File.Exists(main)) own[Default] = (File.ReadAllText(main), main);
+        if (File.Exists(main)) own[Default] = (ReadText(main), main);
         var more = Path.Combine(folder, "additional_chat_templates");
         if (Directory.Exists(more))
         {
             foreach (var file in Directory.EnumerateFiles(more, "*.jinja").Order(StringComparer.Ordinal))
-                own[Path.GetFileNameWithoutExtension(file)] = (File.ReadAllText(file), file);
+                own[Path.GetFileNameWithoutExtension(file)] = (ReadText(file), file);
         }
         if (own.Count > 0) return own;
         var config = Path.Combine(tokenizer.Folder, "tokenizer_config.json");
@@ -88,8 +89,7 @@ internal static class TemplateSources
         var processor = Path.Combine(folder, "chat_template.json");
         if (own.Count == 0 && File.Exists(processor))
         {
-            using var document = Parse(processor);
-            var root = document.RootElement;
+            var root = JsonFile.Read(processor);
             if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("chat_template", out template)) Read(template, processor, own);
         }
         return own;
@@ -119,15 +119,9 @@ internal static class TemplateSources
         && entry.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String
         && entry.TryGetProperty("template", out var template) && template.ValueKind == JsonValueKind.String;
 
-    private static JsonDocument Parse(string file)
+    private static string ReadText(string file)
     {
-        try
-        {
-            return JsonDocument.Parse(File.ReadAllBytes(file));
-        }
-        catch (JsonException e)
-        {
-            throw new RequestException($"{file} is not JSON: {e.Message}", e);
-        }
+        LfsPointer.Refuse(file);
+        return File.ReadAllText(file);
     }
 }

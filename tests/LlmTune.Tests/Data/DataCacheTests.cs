@@ -33,7 +33,7 @@ public sealed class DataCacheTests : IDisposable
         Assert.Equal("p7c7‹/s›", Codecs.Show(corpus[7].Ids));
         Assert.Equal([false, false, true, true, true], corpus[7].Trained);
         Assert.Equal($"{_folder["rows.jsonl"]}:8", corpus.Place(7));
-        Assert.Equal((1, $"{_folder["rows.jsonl"]}:{rows + 1}: is not JSON"), (corpus.Report.Sources[0].Malformed.Count, corpus.Report.Sources[0].Malformed.First[0].Split(": '")[0]));
+        Assert.Equal((1, $"{_folder["rows.jsonl"]}:{rows + 1}: is not JSON"), (corpus.Report.Sources[0].Malformed.Count, corpus.Report.Sources[0].Malformed.First[0].Split(": character")[0]));
         return _encoded;
     }
 
@@ -121,7 +121,7 @@ public sealed class DataCacheTests : IDisposable
         var config = new DataConfig { Sources = [new SourceConfig { Path = _folder[file], Label = label }], OnError = OnError.Skip };
         using var corpus = Corpus.Build(config, new CorpusSettings { Codec = codec, CacheFolder = _folder["cache"] }, log.Logger, TestContext.Current.CancellationToken);
         Assert.Equal("p0c0‹/s›", Codecs.Show(corpus[0].Ids));
-        return (_encoded, corpus.Place(0), corpus.Report.Sources[0].Malformed.First[0].Split(": '")[0], corpus.Labels[0], log.Messages);
+        return (_encoded, corpus.Place(0), corpus.Report.Sources[0].Malformed.First[0].Split(": character")[0], corpus.Labels[0], log.Messages);
     }
 
     [Fact]

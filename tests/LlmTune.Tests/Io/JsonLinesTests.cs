@@ -41,10 +41,10 @@ public sealed class JsonLinesTests : IDisposable
     [Fact]
     public void Mistakes_have_file_line_and_column()
     {
-        Assert.Equal("rows.jsonl:2:6: not JSON: 'x' is an invalid start of a value", Error("1\n{\"é\":x}"));
-        Assert.Equal("rows.jsonl:1:7: not JSON: NaN is no JSON number", Error("{\"a\": NaN}"));
-        Assert.Equal("rows.jsonl:1:3: not JSON: Infinity is no JSON number", Error("[-Infinity]"));
-        Assert.StartsWith("rows.jsonl:1:3: not JSON: '2' is invalid after a single JSON value", Error("1 2"));
+        Assert.Equal("rows.jsonl:2:6: not JSON: 'x' is no value of JSON; a text stands in double quotes", Error("1\n{\"é\":x}"));
+        Assert.StartsWith("rows.jsonl:1:7: not JSON: NaN is what Python writes where a value is missing", Error("{\"a\": NaN}"));
+        Assert.StartsWith("rows.jsonl:1:2: not JSON: -Infinity is a number of Python's", Error("[-Infinity]"));
+        Assert.StartsWith("rows.jsonl:1:3: not JSON: '2' follows the end of the value", Error("1 2"));
         Assert.StartsWith("rows.jsonl:3:1: not JSON: ", Error("1\n2\n}"));
         Assert.StartsWith("rows.jsonl:1:9: not JSON: ", Error("{\"a\": [1"));
         var notUtf8 = Assert.Throws<RequestException>(() => JsonLines.Read(new MemoryStream([(byte)'"', 0xE9, (byte)'"']), "latin1").ToList()).Message;

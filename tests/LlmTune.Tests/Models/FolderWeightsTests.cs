@@ -74,7 +74,7 @@ public sealed class FolderWeightsTests : IDisposable
     public void A_config_that_is_not_there_or_no_json_is_named()
     {
         Assert.Contains("config.json is not there", Assert.Throws<RequestException>(() => ModelFolder.Open(_folder.FullName)).Message, StringComparison.Ordinal);
-        Refused("{ \"model_type\": ", "config.json:1: not valid JSON");
+        Refused("{ \"model_type\": ", "config.json:1:17: not JSON: it ends within a value");
         Refused("[]", "expected a JSON object");
         Refused("{}", "model_type is missing");
         Refused("""{ "model_type": "llama" }""", "hidden_size is missing");

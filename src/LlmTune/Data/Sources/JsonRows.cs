@@ -43,9 +43,9 @@ internal static class JsonRows
         {
             return reader.Next(out var value, out var line) ? RowParser.Parse(value, file, line) : null;
         }
-        catch (JsonException e)
+        catch (NotJsonException e)
         {
-            throw new RequestException($"{file}:{e.LineNumber + 1}: not JSON from here on: {RowParser.Reason(e)}", e);
+            throw new RequestException($"{file}:{e.Line}: not JSON from here on: {e.Message}", e);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Sources;
 
@@ -27,14 +28,14 @@ internal sealed class JsonValueReader
     }
 
     /// <summary>The next value and the line on which it begins; false at the end.</summary>
-    /// <exception cref="JsonException">The stream is not JSON from here on.</exception>
+    /// <exception cref="NotJsonException">The stream is not JSON from here on.</exception>
     public bool Next(out ReadOnlySpan<byte> value, out long line)
     {
         while (true)
         {
             var pending = _buffer.AsSpan(_start, _end - _start);
             var reader = new Utf8JsonReader(pending, _finished, _state);
-            if (reader.Read())
+            if (Advanced(ref reader))
             {
                 if (_array && reader.TokenType == JsonTokenType.EndArray && reader.CurrentDepth == 0)
                 {
@@ -43,7 +44,7 @@ internal sealed class JsonValueReader
                     return false;
                 }
                 var from = (int)reader.TokenStartIndex;
-                if (reader.TrySkip())
+                if (Skipped(ref reader))
                 {
                     var consumed = (int)reader.BytesConsumed;
                     line = 1 + _linesBefore + pending[..from].Count((byte)'\n');
@@ -62,6 +63,37 @@ internal sealed class JsonValueReader
             }
             Fill();
         }
+    }
+
+    private bool Advanced(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.Read();
+        }
+        catch (JsonException e)
+        {
+            throw NotJson(e);
+        }
+    }
+
+    private bool Skipped(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.TrySkip();
+        }
+        catch (JsonException e)
+        {
+            throw NotJson(e);
+        }
+    }
+
+    private NotJsonException NotJson(JsonException e)
+    {
+        var rest = _buffer.AsSpan(_start, _end - _start);
+        var mistake = JsonMistake.Find(rest, inList: _array);
+        return new NotJsonException(1 + _linesBefore + rest[..mistake.Offset].Count((byte)'\n'), mistake.What, e);
     }
 
     private void ReadBracket()
@@ -92,4 +124,11 @@ internal sealed class JsonValueReader
         if (read == 0) _finished = true;
         _end += read;
     }
+}
+
+/// <summary>A stream is not JSON from a line on.</summary>
+internal sealed class NotJsonException(long line, string what, Exception inner) : Exception(what, inner)
+{
+    /// <summary>From 1.</summary>
+    public long Line { get; } = line;
 }

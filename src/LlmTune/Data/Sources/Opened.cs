@@ -1,4 +1,5 @@
 using System.Text;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Sources;
 
@@ -6,8 +7,10 @@ namespace LlmTune.Data.Sources;
 internal static class Opened
 {
     /// <summary>The bytes of a file, decompressed if it is named .gz or .zst.</summary>
+    /// <exception cref="RequestException">It is a pointer of Git LFS.</exception>
     public static Stream Bytes(string path, ReadPosition position)
     {
+        LfsPointer.Refuse(path);
         var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
         position.Begin(file);
         return Path.GetExtension(path).ToLowerInvariant() switch

@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Sources;
 
@@ -19,27 +21,45 @@ internal static class RowParser
                 ? new Row(value, file, line)
                 : Row.Bad(file, line, $"is {Kinds.Describe(value)}; a row is an object: {{\"column\": …}}");
         }
-        catch (JsonException e)
+        catch (JsonException)
         {
-            return Row.Bad(file, line, Explain(json, e));
+            return Row.Bad(file, line, Explain(json));
         }
     }
 
-    private static string Explain(ReadOnlySpan<byte> json, JsonException e)
+    private static string Explain(ReadOnlySpan<byte> json)
     {
-        var reason = Reason(e);
-        if (json.TrimEnd(" \t\r"u8) is [(byte)'{']) return "ends within an object: a .jsonl file has one object a line; name a file of indented objects .json";
-        if (json.StartsWith("["u8) && reason.Contains("depth", StringComparison.Ordinal)) return "is nested too deeply: " + reason;
-        return "is not JSON: " + reason;
+        var text = json.TrimEnd(" \t\r"u8);
+        if (text is [(byte)'{' or (byte)'['])
+        {
+            var (what, rows) = text[0] == '{' ? ("an object", "indented objects") : ("a list", "one list of rows");
+            return $"ends within {what}: a .jsonl file has one object a line; name a file of {rows} .json";
+        }
+        if (Twice(json) is { } name) return $"names '{name}' twice; of two values only one can be meant";
+        var mistake = JsonMistake.Find(json);
+        return FormattableString.Invariant($"is not JSON: character {Encoding.UTF8.GetCharCount(json[..mistake.Offset]) + 1}: {mistake.What}");
     }
 
-    /// <summary>The reader's words without its trailing position, which counts from the row's own start.</summary>
-    public static string Reason(JsonException e)
+    /// <summary>A name that an object of otherwise good JSON holds twice.</summary>
+    private static string? Twice(ReadOnlySpan<byte> json)
     {
-        var cut = e.Message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        if (cut < 0) cut = e.Message.IndexOf(" Path:", StringComparison.Ordinal);
-        return (cut < 0 ? e.Message : e.Message[..cut]).TrimEnd();
+        try
+        {
+            return Twice(JsonElement.Parse(json));
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
+
+    private static string? Twice(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().CountBy(property => property.Name).FirstOrDefault(name => name.Value > 1).Key
+            ?? value.EnumerateObject().Select(property => Twice(property.Value)).FirstOrDefault(name => name is not null),
+        JsonValueKind.Array => value.EnumerateArray().Select(Twice).FirstOrDefault(name => name is not null),
+        _ => null,
+    };
 
     /// <summary>Looks for an escape of half a pair; in JSON a backslash only stands within strings, so no state is needed.</summary>
     internal static bool HasLoneSurrogate(ReadOnlySpan<byte> json)

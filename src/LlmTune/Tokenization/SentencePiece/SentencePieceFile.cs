@@ -1,3 +1,5 @@
+using LlmTune.Io;
+
 namespace LlmTune.Tokenization;
 
 internal enum PieceType
@@ -53,7 +55,9 @@ internal sealed record SentencePieceFile
         var file = new SentencePieceFile();
         try
         {
-            file.Parse(File.ReadAllBytes(path));
+            var bytes = File.ReadAllBytes(path);
+            LfsPointer.Refuse(path, bytes);
+            file.Parse(bytes);
         }
         catch (FormatException e)
         {
