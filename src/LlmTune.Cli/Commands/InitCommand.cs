@@ -32,7 +32,7 @@ internal static class InitCommand
             HelpName = "name",
             DefaultValueFactory = _ => "lora",
         };
-        var from = new Option<string>("--from") { Description = "run file of LLaMA-Factory or axolotl to translate", HelpName = "file" };
+        var from = new Option<string>("--from") { Description = "run file of LLaMA-Factory, axolotl or torchtune to translate", HelpName = "file" };
         var force = new Option<bool>("--force") { Description = "overwrite the file if it is there" };
         method.OneOf([.. Methods.Keys]);
         var command = new Verb("init", "write a commented run file to start from",

@@ -34,6 +34,9 @@ public sealed class PathAttribute : Attribute
 {
     /// <summary>The text may mean something else (a hub id, a name): it is a path if it looks like one or something is there.</summary>
     public bool Maybe { get; init; }
+
+    /// <summary>What has the form of a hub id, is no name of a file and is not there as a path is left alone.</summary>
+    public bool MaybeHub { get; init; }
 }
 
 /// <summary>A section whose settings may be overridden by their own name alone: <c>learning_rate=1e-5</c>.</summary>

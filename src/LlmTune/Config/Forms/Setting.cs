@@ -21,7 +21,7 @@ internal sealed class Setting
         var value = Nullable.GetUnderlyingType(property.PropertyType);
         lock (Nullability) IsNullable = value is not null || Nullability.Create(property).WriteState == NullabilityState.Nullable;
         Form = property.GetCustomAttribute<FormAttribute>() is { } form ? (Form)Activator.CreateInstance(form.Form)!
-            : property.GetCustomAttribute<PathAttribute>() is { } path ? new PathForm(path.Maybe)
+            : property.GetCustomAttribute<PathAttribute>() is { } path ? new PathForm(path.Maybe, path.MaybeHub)
             : Forms.Of(value ?? property.PropertyType);
     }
 

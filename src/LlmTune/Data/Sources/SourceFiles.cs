@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Sources;
 
@@ -8,14 +9,19 @@ public static partial class SourceFiles
     /// <summary>The standard input, as JSON Lines.</summary>
     public const string StandardInput = "-";
 
+    /// <summary>What a single file is as a split.</summary>
+    private const string OnlySplit = "train";
+
     /// <summary>The files in the order of their names.</summary>
+    /// <param name="path">A path, or the id of a data set in the local Hugging Face cache.</param>
     /// <param name="split">Of several files the part to take: files or folders named <c>train</c>, <c>test-00000-of-00002</c> …</param>
     /// <exception cref="RequestException">Nothing is there, or nothing that can be read.</exception>
     public static IReadOnlyList<string> Find(string path, string? split = null)
     {
+        if (!Path.Exists(path) && HubFolders.IsId(path)) path = Fetched(path);
         if (path == StandardInput || File.Exists(path))
         {
-            if (split is not null) throw new RequestException($"{path} is one file, which has no split '{split}'; name a folder, or leave 'split' out");
+            if (split is not (null or OnlySplit)) throw new RequestException($"{path} is one file, which has no split '{split}'; name a folder, or leave 'split' out");
             return [path];
         }
         var pattern = path.AsSpan().IndexOfAny('*', '?') >= 0;
@@ -25,6 +31,10 @@ public static partial class SourceFiles
         if (files.Count == 0) throw new RequestException($"{path} holds no data files ({FileKind.Extensions}, perhaps with .gz or .zst behind it)");
         return Split(files, path, split);
     }
+
+    private static string Fetched(string id) => HubFolders.Snapshot(HubFolders.DataSets, id) ?? throw new RequestException(
+        $"{id} is neither a file or folder here nor a data set in the local Hugging Face cache ({HubFolders.Folder(HubFolders.DataSets, id)}); "
+        + $"fetch it first (hf download {id} --repo-type dataset), or give the path of a file or folder");
 
     private static List<string> Split(List<string> files, string path, string? split)
     {

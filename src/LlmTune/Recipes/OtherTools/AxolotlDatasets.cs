@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using LlmTune.Config;
 using LlmTune.Data.Formats;
 using LlmTune.Data.Sources;
@@ -6,7 +5,7 @@ using LlmTune.Data.Sources;
 namespace LlmTune.Recipes.OtherTools;
 
 /// <summary>The data sets of axolotl: each becomes a source, or one for each of its files.</summary>
-internal static partial class AxolotlDatasets
+internal static class AxolotlDatasets
 {
     private const string RolesToTrain = "roles_to_train";
 
@@ -52,15 +51,12 @@ internal static partial class AxolotlDatasets
     private static IEnumerable<ConfigNode> Sources(Draft draft, string prefix, ConfigNode set, bool pretraining) =>
         new Set(draft, prefix, (MapNode)set).Sources(pretraining);
 
-    [GeneratedRegex(@"^(?<name>\w+)\[:(?<count>[0-9]+)\]\z")]
-    private static partial Regex FirstRows();
-
     /// <summary>One data set.</summary>
     private sealed class Set(Draft draft, string prefix, MapNode map)
     {
         public IEnumerable<ConfigNode> Sources(bool pretraining)
         {
-            var settings = Form(pretraining);
+            List<MapEntry> settings = [.. Form(pretraining), .. OwnRoles()];
             foreach (var entry in map.Entries) Say(entry, settings);
             return [.. Paths().Select(path => new MapNode(map.Place, [new MapEntry("path", path.Place, path), .. settings, .. Split(path.Text)]))];
         }
@@ -116,10 +112,8 @@ internal static partial class AxolotlDatasets
                 draft.Refuse(entry, "is a place in the net, and nothing is downloaded; fetch it and name the file");
             else if (Loaders.Contains(entry.Text) && map["data_files"] is not null)
                 draft.Shown(entry, "path of each source, see data_files");
-            else if (IsOfHub(entry.Text))
-                draft.Refuse(entry,
-                    $"is not here, and nothing is downloaded; fetch it (hf download {entry.Text} "
-                    + "--repo-type dataset --local-dir FOLDER) and name the folder");
+            else if (DataSetPaths.IsAbsent(entry.Text, draft.Place.Folder))
+                draft.Refuse(entry, DataSetPaths.Fetch(entry.Text));
             else
                 draft.Shown(entry, $"path: {entry.Text}");
         }
@@ -145,19 +139,33 @@ internal static partial class AxolotlDatasets
 
         private void SayRoles(ForeignEntry entry)
         {
-            var known = Property("role", "role") == "from" || Text("type") == "sharegpt";
-            var wrong = (entry.Value as MapNode)?.Entries
-                .SelectMany(role => new ForeignEntry(role.Key, role.Place, role.Value).Names.Select(name => (Role: role.Key, Name: name.Text)))
-                .FirstOrDefault(pair => pair.Role != (known ? ShareGpt.RoleOf(pair.Name) : pair.Name));
-            if (wrong is { Name: { } name, Role: var role })
-                draft.Refuse(entry, $"calls '{name}' the role {role}, which this form of rows does not; rename it in the rows");
+            var wrong = RolesGiven().FirstOrDefault(pair => !RoleNames.Meanings.Contains(pair.Role)).Role;
+            if (wrong is not null) draft.Refuse(entry, $"speaks of the role {wrong}, which templates do not know; there are {Suggest.Either(RoleNames.Meanings)}");
+            else if (OwnRoles().FirstOrDefault() is { } own) draft.Shown(entry, $"roles: {NodeText.Flow(own.Value)}");
             else draft.NoEffect(entry, "as the format has them");
+        }
+
+        /// <summary>Roles and the names that the rows have for them.</summary>
+        private IEnumerable<(string Role, ScalarNode Name)> RolesGiven() => (map["roles"] as MapNode)?.Entries
+            .SelectMany(role => new ForeignEntry(role.Key, role.Place, role.Value).Names.Select(name => (role.Key, name))) ?? [];
+
+        /// <summary>Those of them that are not known by themselves.</summary>
+        private IEnumerable<MapEntry> OwnRoles()
+        {
+            var inShareGpt = Property("role", "role") == "from" || Text("type") == "sharegpt";
+            List<MapEntry> names =
+            [
+                .. from pair in RolesGiven()
+                   where RoleNames.Meanings.Contains(pair.Role) && RoleNames.Find(pair.Name.Text, inShareGpt) != pair.Role
+                   select new MapEntry(pair.Name.Text, pair.Name.Place, ScalarNode.Of(pair.Role) with { Place = pair.Name.Place }),
+            ];
+            if (names.Count > 0) yield return new MapEntry("roles", map.Place, new MapNode(map.Place, names));
         }
 
         /// <summary>All sets must say the same, since it is a setting of all data here.</summary>
         private void SayRolesToTrain(ForeignEntry entry)
         {
-            var names = entry.Names.Select(name => name with { Text = ShareGpt.RoleOf(name.Text) ?? name.Text });
+            var names = entry.Names.Select(name => name with { Text = RoleNames.Find(name.Text) ?? name.Text });
             var roles = new ListNode(entry.Value.Place, [.. names]);
             var sets = (draft.Entry("datasets")?.Value as ListNode)?.Items.OfType<MapNode>() ?? [];
             var others = sets.Select(set => set[RolesToTrain]).OfType<ListNode>();
@@ -177,24 +185,20 @@ internal static partial class AxolotlDatasets
 
         private void SaySplit(ForeignEntry entry)
         {
-            if (entry.Text.AsSpan().IndexOfAny('[', '+') >= 0 && !FirstRows().IsMatch(entry.Text))
-                draft.Refuse(entry, "is a share of a split; limit of a source takes the first rows in a run file of ours");
+            if (DataSetPaths.SplitProblem(entry.Text) is { } problem)
+                draft.Refuse(entry, problem);
             else if (entry.Text == "train" && Paths().TrueForAll(path => IsFile(path.Text)))
                 draft.NoEffect(entry, "a file is one split");
             else
                 draft.Shown(entry, string.Join(", ", Split(Paths()[0].Text).Select(setting => $"{setting.Key}: {NodeText.Flow(setting.Value)}")));
         }
 
-        /// <summary>A split, of a folder only, since a file is one split; <c>train[:1000]</c> is a limit as well.</summary>
+        /// <summary>A split: of a file only where some of its rows are meant, since a file is one split.</summary>
         private IEnumerable<MapEntry> Split(string path)
         {
             var given = map.Entries.FirstOrDefault(entry => entry.Key == "split" && entry.Value is ScalarNode { Kind: ScalarKind.Text });
             if (given is null) yield break;
-            var first = FirstRows().Match(Text("split")!);
-            var name = first.Success ? first.Groups["name"].Value : Text("split")!;
-            var value = Entry(given);
-            if (!(IsFile(path) && name == "train")) yield return new MapEntry("split", given.Place, value.Quoted(name));
-            if (first.Success) yield return new MapEntry("limit", given.Place, value.Plain(first.Groups["count"].Value));
+            if (!(IsFile(path) && Text("split") == "train")) yield return new MapEntry("split", given.Place, Entry(given).Quoted(Text("split")!));
         }
 
         private List<ScalarNode> Paths()
@@ -208,10 +212,6 @@ internal static partial class AxolotlDatasets
             var names = Entry(files).Names;
             return [.. Loaders.Contains(path.Text) ? names : names.Select(name => name with { Text = $"{path.Text.TrimEnd('/')}/{name.Text}" })];
         }
-
-        private bool IsOfHub(string path) =>
-            path.Count(c => c == '/') == 1 && path[0] is not ('.' or '/' or '~') && !IsFile(path) && !path.Contains('*', StringComparison.Ordinal)
-            && !Path.Exists(Path.Combine(draft.Place.Folder, path));
 
         private static bool IsFile(string path) => FileKind.Of(path) is not null;
 

@@ -1,7 +1,7 @@
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using LlmTune.Config;
 using LlmTune.Models;
+using LlmTune.Tokenization;
 using static LlmTune.Recipes.OtherTools.Rules;
 
 namespace LlmTune.Recipes.OtherTools;
@@ -83,7 +83,18 @@ internal static partial class AxolotlRules
     /// <summary>A special token that the tokenizer has already.</summary>
     public static Rule SpecialToken { get; } = (draft, entry) =>
     {
-        if (entry.Text == OwnToken(draft, entry.Key["special_tokens.".Length..])) draft.NoEffect(entry, "as the tokenizer has it");
+        string folder;
+        try
+        {
+            folder = TokenizerFolder(draft);
+        }
+        catch (RequestException e)
+        {
+            draft.NoEffect(entry, "to be compared with the tokenizer's");
+            draft.ProblemOnce(draft.Entry(TokenizerKey(draft))?.Place ?? draft.Place, e.Message);
+            return;
+        }
+        if (entry.Text == TokenizerConfig.Load(folder).Token(entry.Key["special_tokens.".Length..])) draft.NoEffect(entry, "as the tokenizer has it");
         else draft.Refuse(entry, "is not the tokenizer's own; change it in tokenizer_config.json, and leave it out here");
     };
 
@@ -185,22 +196,14 @@ internal static partial class AxolotlRules
 
     private static bool HoldsOut(Draft draft) => draft.Has("val_set_size") || draft.Has("test_datasets");
 
-    /// <summary>What tokenizer_config.json of the model calls a token; null where it does not say, or is not here.</summary>
-    private static string? OwnToken(Draft draft, string name)
+    private static string TokenizerKey(Draft draft) => draft.Has("tokenizer_config") ? "tokenizer_config" : "base_model";
+
+    /// <exception cref="RequestException">The model is not here.</exception>
+    private static string TokenizerFolder(Draft draft)
     {
-        try
-        {
-            var model = draft.Text(draft.Has("tokenizer_config") ? "tokenizer_config" : "base_model");
-            var folder = Path.Combine(draft.Place.Folder, model);
-            var file = Path.Combine(Directory.Exists(folder) ? folder : HubCache.Resolve(model), "tokenizer_config.json");
-            using var config = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (!config.RootElement.TryGetProperty(name, out var token)) return null;
-            return token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out var content) ? content.GetString() : token.GetString();
-        }
-        catch (Exception e) when (e is RequestException or IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
-        {
-            return null;   // training says what is wrong with the model
-        }
+        var model = draft.Text(TokenizerKey(draft));
+        var folder = Path.Combine(draft.Place.Folder, model);
+        return Directory.Exists(folder) ? folder : HubCache.Resolve(model);
     }
 
     private static void EachEpoch(Draft draft, ForeignEntry entry, string? note) =>

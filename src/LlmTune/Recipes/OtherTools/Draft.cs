@@ -8,6 +8,7 @@ internal sealed class Draft
     private readonly Dictionary<string, ForeignEntry> _entries = [];
     private readonly List<TranslatedKey> _keys = [];
     private readonly List<string> _notes = [];
+    private readonly HashSet<string> _once = [];
     private readonly Problems _problems;
     private ConfigNode _tree;
 
@@ -20,6 +21,7 @@ internal sealed class Draft
     public static Translation Translate(ForeignTool tool, MapNode file)
     {
         var problems = new Problems();
+        file = tool.Filled(file, problems);
         var draft = new Draft(file.Place with { Line = 0, Column = 0 }, problems);
         if (tool.OtherPurpose(file) is var (mark, purpose))
         {
@@ -90,6 +92,12 @@ internal sealed class Draft
     }
 
     public void Problem(Place place, string message) => _problems.Add(place, message);
+
+    /// <summary>The same of what several keys find.</summary>
+    public void ProblemOnce(Place place, string message)
+    {
+        if (_once.Add(message)) Problem(place, message);
+    }
 
     /// <summary>Something to know about the run as a whole; said once.</summary>
     public void Note(string note)

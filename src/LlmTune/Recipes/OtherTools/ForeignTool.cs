@@ -7,13 +7,21 @@ namespace LlmTune.Recipes.OtherTools;
 internal sealed record ForeignTool(string Name, IReadOnlyList<ForeignKey> Keys)
 {
     /// <summary>Keys at the top by any of which a file is known as one of this tool.</summary>
-    public required IReadOnlyList<string> Marks { get; init; }
+    public IReadOnlyList<string> Marks { get; init; } = [];
+
+    /// <summary>The entry at the top by which a file is known; null where it is none of this tool's.</summary>
+    public Func<MapNode, MapEntry?>? KnownBy { get; init; }
+
+    /// <summary>What a file says once what it refers to is filled in.</summary>
+    public Func<MapNode, Problems, MapNode> Filled { get; init; } = (file, _) => file;
 
     /// <summary>A key at the top that says that the file is not for training, and what to do instead; null for training.</summary>
     public Func<MapNode, (string Key, string Instead)?> OtherPurpose { get; init; } = _ => null;
 
     /// <summary>What needs all keys.</summary>
     public Action<Draft> Finish { get; init; } = _ => { };
+
+    public MapEntry? Mark(MapNode file) => KnownBy is null ? file.Entries.FirstOrDefault(entry => Marks.Contains(entry.Key)) : KnownBy(file);
 
     public ForeignKey? Find(string key) => Keys.FirstOrDefault(row => row.Fits(key));
 }
@@ -24,7 +32,7 @@ internal static partial class ForeignTools
     private static readonly string[] OurSections = ["model", "data", "training", "objective", "adapter"];
 
     /// <summary>A new tool is a table and a word here.</summary>
-    public static IReadOnlyList<ForeignTool> All { get; } = [LlamaFactory.Tool, LlamaFactoryV1.Tool, Axolotl.Tool];
+    public static IReadOnlyList<ForeignTool> All { get; } = [LlamaFactory.Tool, LlamaFactoryV1.Tool, Axolotl.Tool, Torchtune.Tool];
 
     /// <summary>The translation of a file; null for one in our own format.</summary>
     /// <param name="place">Of the file; its folder is what paths in the file are relative to.</param>
@@ -33,8 +41,8 @@ internal static partial class ForeignTools
     {
         var problems = new Problems();
         if (YamlTree.Read(text, place.Source, place.Folder, problems) is not MapNode file) return null;
-        var ours = file.Entries.FirstOrDefault(entry => OurSections.Contains(entry.Key) && entry.Value is MapNode);
-        var tools = All.Select(tool => (Tool: tool, Mark: file.Entries.FirstOrDefault(entry => tool.Marks.Contains(entry.Key))))
+        var ours = file.Entries.FirstOrDefault(entry => OurSections.Contains(entry.Key) && entry.Value is MapNode && !Torchtune.HasComponents(entry.Value));
+        var tools = All.Select(tool => (Tool: tool, Mark: tool.Mark(file)))
             .Where(found => found.Mark is not null).ToList();
         if (tools.Count == 0)
         {

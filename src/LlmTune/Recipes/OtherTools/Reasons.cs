@@ -28,13 +28,17 @@ internal static class Reasons
     public const string Best = "chooses among checkpoints, of which there are none; leave it out: the last state is kept";
     public const string Preference = "trains on preferences or rewards, which is not built; supervised fine-tuning is";
     public const string Optimizer = "is an optimizer that is not built; adamw_torch is";
-    public const string Eight = "is AdamW with its state in few bits, which is not built; adamw_torch is the same update with state in 32 bits";
+    public const string Eight = "there its state is kept in few bits, here in 32: the same update without rounding, with 8 bytes of state for each trained number";
+    public const string Paged = "there its state moves to main memory where the GPU is full, here it stays on the device";
     public const string Scheduler = "is a schedule that is not built; llmtune schema --list names those that are";
     public const string OwnTemplate = "the model's own chat template renders conversations; model.chat_template names another one";
 
-    /// <summary>AdamW under the names that differ in nothing but where its state lies or by which kernel it is computed.</summary>
-    public static readonly (string, string)[] Optimizers =
+    /// <summary>AdamW under the names that differ in nothing but where its state lies, in how many bits, or by which kernel it is computed.</summary>
+    public static readonly (string Theirs, string Ours)[] Optimizers =
     [
+        ("adamw_8bit", "adamw_torch_fused"), ("adamw_bnb_8bit", "adamw_torch_fused"), ("paged_adamw_8bit", "adamw_torch_fused"),
+        ("adamw_torch_8bit", "adamw_torch_fused"), ("adamw_torch_4bit", "adamw_torch_fused"), ("ao_adamw_8bit", "adamw_torch_fused"),
+        ("ao_adamw_4bit", "adamw_torch_fused"),
         ("adamw_torch", "adamw_torch"), ("adamw_torch_fused", "adamw_torch_fused"), ("adamw_hf", "adamw_torch"),
         ("paged_adamw_32bit", "adamw_torch_fused"), ("paged_adamw", "adamw_torch_fused"), ("adamw_apex_fused", "adamw_torch_fused"),
     ];

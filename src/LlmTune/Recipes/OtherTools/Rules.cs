@@ -57,11 +57,13 @@ internal static class Rules
         else draft.Became(entry, "device", entry.Plain("cpu"));
     };
 
-    /// <summary>AdamW by its names; others are refused by what they are.</summary>
+    /// <summary>AdamW by its names, those with a state in few bits or pages too, which changes the memory; others are refused by what they are.</summary>
     public static Rule OptimizerRule { get; } = (draft, entry) =>
     {
-        var inFewBits = entry.Text.Contains("8bit", StringComparison.Ordinal) || entry.Text.Contains("4bit", StringComparison.Ordinal);
-        OneOf("training.optim", inFewBits ? Reasons.Eight : Reasons.Optimizer, Reasons.Optimizers)(draft, entry);
+        var few = entry.Text.Contains("8bit", StringComparison.OrdinalIgnoreCase) || entry.Text.Contains("4bit", StringComparison.OrdinalIgnoreCase);
+        var paged = entry.Text.StartsWith("paged", StringComparison.OrdinalIgnoreCase);
+        if (Array.Find(Reasons.Optimizers, name => name.Theirs == entry.Text) is not { Ours: { } ours }) draft.Refuse(entry, Reasons.Optimizer);
+        else draft.Became(entry, "training.optim", entry.Plain(ours), few ? Reasons.Eight : paged ? Reasons.Paged : null);
     };
 
     /// <summary>The type of the weights, where it is switched on.</summary>

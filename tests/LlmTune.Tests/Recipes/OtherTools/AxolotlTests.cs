@@ -213,14 +213,45 @@ public class AxolotlTests
         Assert.Equal(["user", "assistant"], Theirs.Config($"{Two}, roles_to_train: [user, assistant] }}").Data.RolesToTrain);
     }
 
+    [Theory]
+    [InlineData("./sets", "test[:100]", "test[:100]")]
+    [InlineData("./sets", "train", "train")]
+    [InlineData("rows.jsonl", "train[5%:20%]", "train[5%:20%]")]
+    [InlineData("rows.jsonl", "train", null)]
+    public void A_split_is_taken_over_unless_a_file_is_the_whole_of_it(string path, string split, string? ours) => Assert.Equal(
+        ours, Theirs.Config($"base_model: x\nlearning_rate: 1e-4\ndatasets: [{{ path: {path}, type: completion, split: '{split}' }}]").Data.Sources[0].Split);
+
     [Fact]
-    public void The_first_rows_of_a_split_are_a_limit()
+    public void Roles_are_taken_over_where_they_are_not_known()
     {
-        var folder = Theirs.Config("base_model: x\nlearning_rate: 1e-4\ndatasets: [{ path: ./sets, type: completion, split: 'test[:100]' }]").Data.Sources[0];
-        Assert.Equal(("test", 100), (folder.Split, folder.Limit));
-        var file = Source("type: completion, split: 'train[:100]'");
-        Assert.Equal((null, 100), (file.Split, file.Limit));
-        Assert.Equal((null, null), (Source("type: completion, split: train").Split, Source("type: completion, split: train").Limit));
+        var source = Source("type: chat_template, roles: { user: [human, Customer], assistant: [gpt, agent], tool: [tool] }");
+        Assert.Equal("{Customer: user, agent: assistant}", source.Roles!.ToString());
+        Assert.Null(Source("type: chat_template, roles: { user: [human], assistant: [ai] }").Roles);
+    }
+
+    /// <summary>What its tokens are called cannot be known, and it is what has to be mended.</summary>
+    [Fact]
+    public void A_model_that_is_not_here_is_said_and_not_its_tokens()
+    {
+        var message = Theirs.Problems("base_model: someone/Not-Here-7b\nlearning_rate: 1e-4\ndatasets: [{ path: r.jsonl, type: completion }]\nspecial_tokens: { bos_token: <s>, eos_token: </s>, unk_token: <unk> }");
+        Assert.StartsWith("theirs.yaml:1:1: someone/Not-Here-7b is neither a folder nor a model in the local Hugging Face cache (", message, StringComparison.Ordinal);
+        Assert.EndsWith("; download it there first (hf download someone/Not-Here-7b), or give the path of a folder", message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Theory]
+    [InlineData("adamw_8bit", true)]
+    [InlineData("paged_adamw_8bit", true)]
+    [InlineData("adamw_bnb_8bit", true)]
+    [InlineData("ao_adamw_4bit", true)]
+    [InlineData("paged_adamw_32bit", false)]
+    public void An_optimizer_in_few_bits_or_pages_is_AdamW_with_a_word_on_memory(string name, bool few)
+    {
+        var translation = Theirs.Translate($"{Least}\noptimizer: {name}");
+        Assert.Equal(OptimizerType.AdamWTorchFused, translation.Config().Training.Optim);
+        var note = translation.Keys.Single(key => key.Key == "optimizer").Note;
+        Assert.Equal(few, note!.Contains("few bits, here in 32: the same update without rounding, with 8 bytes of state", StringComparison.Ordinal));
+        Assert.Equal(!few, note.Contains("moves to main memory where the GPU is full", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -247,12 +278,13 @@ public class AxolotlTests
     }
 
     [Theory]
-    [InlineData("path: tatsu-lab/alpaca, type: alpaca", "theirs.yaml:4:7: datasets.0.path: tatsu-lab/alpaca is not here, and nothing is downloaded; fetch it (hf download tatsu-lab/alpaca --repo-type dataset --local-dir FOLDER) and name the folder")]
+    [InlineData("path: tatsu-lab/alpaca, type: alpaca", "theirs.yaml:4:7: datasets.0.path: tatsu-lab/alpaca is not here, and nothing is downloaded; fetch it (hf download tatsu-lab/alpaca --repo-type dataset), and this file finds it in the local Hugging Face cache")]
     [InlineData("path: a.jsonl, type: input_output", "theirs.yaml:4:22: datasets.0.type: input_output is a form of rows that is not translated; there are alpaca, chat_template, sharegpt, completion, rows of input_ids without a type, and { field_instruction, field_output, format }")]
     [InlineData("path: a.jsonl, type: chat_template, train_on_eos: last", "theirs.yaml:4:43: datasets.0.train_on_eos: last is not built; here the end of every trained turn is trained on (turn); leave it out")]
-    [InlineData("path: a.jsonl, type: chat_template, roles: { user: [customer] }", "theirs.yaml:4:43: datasets.0.roles calls 'customer' the role user, which this form of rows does not; rename it in the rows")]
+    [InlineData("path: a.jsonl, type: chat_template, roles: { robot: [r2] }", "theirs.yaml:4:43: datasets.0.roles speaks of the role robot, which templates do not know; there are system, developer, user, assistant, tool, function, ipython or function_call")]
     [InlineData("path: a.jsonl, type: completion, shards: 10", "theirs.yaml:4:40: datasets.0.shards: 10 takes a part of the data; limit of a source does so in a run file of ours")]
-    [InlineData("path: sets, type: completion, split: 'train[:20%]'", "theirs.yaml:4:37: datasets.0.split: train[:20%] is a share of a split; limit of a source takes the first rows in a run file of ours")]
+    [InlineData("path: sets, type: completion, split: 'train[:20%]+test'", "theirs.yaml:4:37: datasets.0.split: train[:20%]+test joins splits; write a data set for each of them")]
+    [InlineData("path: sets, type: completion, split: 'train[20]'", "theirs.yaml:4:37: datasets.0.split: train[20] is no split that is read; there are a name, or some of its rows: train[:1000], train[10%:20%]")]
     [InlineData("path: a.jsonl, type: { format: \"{instruction}{input}\" }", "theirs.yaml:4:22: datasets.0.type has one prompt for rows with an input (format) and another for those without (no_input_format), which is not built; make both alike")]
     [InlineData("path: a.jsonl, type: chat_template, message_property_mappings: { role: who, content: what }", "theirs.yaml:4:5: datasets.0 has turns of who and what; there are role and content, and from and value; rename them in the rows")]
     [InlineData("type: completion", "theirs.yaml:4:5: datasets.0.path is missing: a file or a folder")]
@@ -262,19 +294,16 @@ public class AxolotlTests
     public void All_that_has_no_counterpart_is_said_at_once_with_its_line() => Assert.Equal("""
         theirs.yaml:6:1: adapter: qlora is LoRA on a base in 4 bits, which is not built; adapter: lora without load_in_4bit trains on the whole weights (more memory)
         theirs.yaml:7:1: load_in_4bit: true holds the base in few bits, which is not built; leave it out to train on the whole weights (more memory)
-        theirs.yaml:9:1: optimizer: adamw_bnb_8bit is AdamW with its state in few bits, which is not built; adamw_torch is the same update with state in 32 bits
+        theirs.yaml:9:1: optimizer: lion_8bit is an optimizer that is not built; adamw_torch is
         theirs.yaml:10:1: rl: dpo trains on preferences or rewards, which is not built; supervised fine-tuning is
-        theirs.yaml:11:1: special_tokens.eos_token: </s> is not the tokenizer's own; change it in tokenizer_config.json, and leave it out here
-        theirs.yaml:13:1: sequence_length: 5 is not known as a key of axolotl, did you mean 'sequence_len'?
-        """.ReplaceLineEndings("\n").Replace("11:1: special", "12:3: special", StringComparison.Ordinal), Theirs.Problems($"""
+        theirs.yaml:11:1: sequence_length: 5 is not known as a key of axolotl, did you mean 'sequence_len'?
+        """.ReplaceLineEndings("\n"), Theirs.Problems($"""
         {Least}
         adapter: qlora
         load_in_4bit: true
         rl_beta: 0.1
-        optimizer: adamw_bnb_8bit
+        optimizer: lion_8bit
         rl: dpo
-        special_tokens:
-          eos_token: </s>
         sequence_length: 5
         """));
 

@@ -34,7 +34,7 @@ public class LlamaFactoryFilesTests
         extras/galore/llama3_full_sft.yaml: 9 use_galore: true uses another optimizer
         extras/llama_pro/llama3_freeze_sft.yaml: 11 use_llama_pro: true trains blocks that were put in between (LLaMA Pro)
         extras/loraplus/llama3_lora_sft.yaml: 11 loraplus_lr_ratio: 16.0 is a learning rate of its own for B (LoRA+)
-        extras/mod/llama3_full_sft.yaml: 9 mixture_of_depths: convert makes layers skip tokens; 32 optim: paged_adamw_8bit is AdamW with its state in few bits
+        extras/mod/llama3_full_sft.yaml: 9 mixture_of_depths: convert makes layers skip tokens
         extras/multi_tokens/tokens_cfg.yaml: 2 this is a list of new tokens with descriptions (LLaMA-Factory's new_special_tokens_config)
         extras/muon/qwen2_full_sft.yaml: 9 use_muon: true uses another optimizer
         extras/nlg_eval/llama3_lora_predict.yaml: 11 this file measures a model

@@ -206,7 +206,7 @@ public class LlamaFactoryTests
         theirs.yaml:9:1: learnig_rate: 1e-4 is not known as a key of LLaMA-Factory, did you mean 'learning_rate'?
         theirs.yaml:10:12: lora_rank: adapter.r must be a whole number, got 'eight'
         theirs.yaml:11:15: lora_dropout: adapter.lora_dropout must be at least 0 and less than 1, got 1.5
-        theirs.yaml:12:1: optim: adamw_bnb_8bit is AdamW with its state in few bits, which is not built; adamw_torch is the same update with state in 32 bits
+        theirs.yaml:12:1: optim: lion_8bit is an optimizer that is not built; adamw_torch is
         theirs.yaml:13:1: image_max_pixels: 5 is for images, video or sound, and only text is built; leave such keys out to train a language model
         """.ReplaceLineEndings("\n"), Problems("""
         stage: dpo
@@ -216,7 +216,7 @@ public class LlamaFactoryTests
         learnig_rate: 1e-4
         lora_rank: eight
         lora_dropout: 1.5
-        optim: adamw_bnb_8bit
+        optim: lion_8bit
         image_max_pixels: 5
         video_fps: 1
         """));
