@@ -1,10 +1,14 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using LlmTune.Config;
 
 namespace LlmTune.Adapters;
 
-/// <summary>A selector in a run file: a text (all-linear or a regular expression) or a list of names.</summary>
-internal sealed class ModuleSelectorForm : Form
+/// <summary>
+/// A selector in a run file: a text (all-linear or a regular expression) or a list of names. Names between commas in one text are a list too:
+/// as a regular expression they could match no module.
+/// </summary>
+internal sealed partial class ModuleSelectorForm : Form
 {
     private static readonly Form Names = Forms.Of<ValueList<string>>();
 
@@ -16,6 +20,8 @@ internal sealed class ModuleSelectorForm : Form
         {
             case ListNode { Items.Count: > 0 }:
                 return Names.Read(node, reading) is ValueList<string> names ? ModuleSelector.Names(names) : null;
+            case ScalarNode { Kind: ScalarKind.Text } scalar when PlainNames().IsMatch(scalar.Text):
+                return ModuleSelector.Names(scalar.Text.Split(',', StringSplitOptions.TrimEntries));
             case ScalarNode { Kind: ScalarKind.Text } scalar:
                 try
                 {
@@ -37,6 +43,9 @@ internal sealed class ModuleSelectorForm : Form
         ModuleSelector.NameList list => Names.Write(new ValueList<string>(list.Items)),
         _ => ScalarNode.Of(value.ToString()!),
     };
+
+    [GeneratedRegex(@"^\s*\w+\s*(,\s*\w+\s*)+\z")]
+    private static partial Regex PlainNames();
 
     public override JsonObject Schema() => new() { ["anyOf"] = new JsonArray(Forms.Of<string>().Schema(), Names.Schema()) };
 }

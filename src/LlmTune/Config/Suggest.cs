@@ -3,13 +3,20 @@ namespace LlmTune.Config;
 /// <summary>Did you mean.</summary>
 public static class Suggest
 {
-    /// <summary>The candidate that is a few slips of the keyboard away from a word, or null: a third of the longer one's letters at most.</summary>
+    /// <summary>So many letters of a word are enough to know it by.</summary>
+    private const int Beginning = 4;
+
+    /// <summary>
+    /// The candidate that is a few slips of the keyboard away from a word (a third of the longer one's letters at most), or else one that it is
+    /// the beginning of (format, formatting); null where there is none.
+    /// </summary>
     public static string? Nearest(string word, IEnumerable<string> candidates) => candidates
         .Select(candidate => (Name: candidate, Distance: Distance(word.ToLowerInvariant(), candidate.ToLowerInvariant())))
         .Where(c => c.Distance <= Math.Max(1, Math.Max(word.Length, c.Name.Length) / 3) && c.Distance < Math.Max(word.Length, c.Name.Length))
         .OrderBy(c => c.Distance)
         .Select(c => c.Name)
-        .FirstOrDefault();
+        .FirstOrDefault()
+        ?? candidates.FirstOrDefault(candidate => word.Length >= Beginning && candidate.StartsWith(word, StringComparison.OrdinalIgnoreCase) && candidate.Length > word.Length);
 
     /// <summary><c>, did you mean 'r'?</c>, or nothing.</summary>
     public static string Hint(string? name) => name is null ? "" : $", did you mean '{name}'?";

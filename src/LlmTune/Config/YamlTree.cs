@@ -40,6 +40,8 @@ internal sealed class YamlTree
         catch (YamlException e)
         {
             if (IndentingTab(text, e) is { } tab) problems.Add(place(tab), "not valid YAML: a tab in the indentation; use spaces");
+            else if (Escape(text, e) is { } escape)
+                problems.Add(place(e.End), $"not valid YAML: {escape} is no escape; in double quotes a backslash begins one: write a Windows path in single quotes ('C:\\data') or with slashes (C:/data)");
             else problems.Add(place(e.Start), $"not valid YAML: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..].TrimEnd('.')}");
             throw problems.ToException();
         }
@@ -55,6 +57,15 @@ internal sealed class YamlTree
             if (lines[i].AsSpan(indent).StartsWith("\t")) return new Mark(0, i + 1, indent + 1);
         }
         return null;
+    }
+
+    /// <summary>What stands after a backslash that begins no escape, where this is the error.</summary>
+    private static string? Escape(string text, YamlException e)
+    {
+        if (!e.Message.Contains("escape", StringComparison.OrdinalIgnoreCase) && !e.Message.Contains("hexadecimal", StringComparison.OrdinalIgnoreCase)) return null;
+        var at = (int)Math.Min(e.End.Index, text.Length - 1);
+        var slash = at < 0 ? -1 : text.LastIndexOf('\\', at);
+        return slash >= 0 && slash + 1 < text.Length && text.IndexOf('\n', slash) is var end && (end < 0 || end > at) ? text.Substring(slash, 2) : null;
     }
 
     private ConfigNode Document()

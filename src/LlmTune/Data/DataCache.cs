@@ -12,7 +12,7 @@ namespace LlmTune.Data;
 internal static class DataCache
 {
     /// <summary>Raised when the same input would give other tokens.</summary>
-    private const int Version = 5;
+    private const int Version = 6;
 
     /// <summary>What the files may take in all, in gigabytes, where this variable does not say otherwise.</summary>
     public const string SizeVariable = "LLMTUNE_CACHE_GB";
@@ -48,6 +48,7 @@ internal static class DataCache
             Turns = $"{source.Settings.TurnKeys}",
             source.Template,
             source.Limit,
+            Slice = source.Slice is { } slice ? $"{slice.From} {slice.To}" : "",
             settings.Codec.Identity,
             settings.Codec.Vocabulary,
             settings.Masks,

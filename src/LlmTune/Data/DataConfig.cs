@@ -1,4 +1,5 @@
 using LlmTune.Config;
+using LlmTune.Data.Formats;
 
 namespace LlmTune.Data;
 
@@ -36,7 +37,7 @@ public sealed record DataConfig
     public bool MaskHistory { get; init; }
 
     [Key("roles_to_train"), Doc("whose turns are trained on")]
-    public ValueList<string> RolesToTrain { get; init => field = Require.Some(value); } = ["assistant"];
+    public ValueList<string> RolesToTrain { get; init => field = [.. Require.Some(value).Select(role => RoleNames.Find(role) ?? role)]; } = ["assistant"];
 
     [Key("on_error"), Doc("what a row that does not fit does to the run")]
     public OnError OnError { get; init; } = OnError.Fail;
@@ -57,7 +58,8 @@ public sealed record DataConfig
 /// <summary>One file, folder or glob of rows.</summary>
 public sealed record SourceConfig : ISettingRules
 {
-    [Key("path"), Path, Doc("a file, a folder, a pattern (data/*.jsonl), or \"-\" for standard input")]
+    [Key("path"), Path(MaybeHub = true)]
+    [Doc("a file, a folder, a pattern (data/*.jsonl), a data set in the local Hugging Face cache, or \"-\" for standard input")]
     public string? Path { get; init; }
 
     [Key("format"), Doc("what the rows are", Default = "found from the rows", Example = "messages")]
@@ -65,6 +67,9 @@ public sealed record SourceConfig : ISettingRules
 
     [Key("columns"), Doc("which column plays which part", Default = "by the format", Example = "{ prompt: question, completion: answer }")]
     public ValueDictionary? Columns { get; init; }
+
+    [Key("roles"), Doc("what its turns call the roles, beside the usual names", Default = "the usual names", Example = "{ Customer: user, Agent: assistant }")]
+    public ValueDictionary? Roles { get; init; }
 
     [Key("weight"), Doc("share among the sources, unless mixing is once")]
     public double Weight { get; init => field = Require.Positive(value); } = 1;
@@ -75,7 +80,7 @@ public sealed record SourceConfig : ISettingRules
     [Key("label"), Doc("its name in reports", Default = "the file's name", Example = "domain")]
     public string? Label { get; init; }
 
-    [Key("split"), Doc("of a folder the files of this name: train, test …", Default = "all files", Example = "train")]
+    [Key("split"), Doc("of a folder the files of this name: train, test …; or some of its rows: train[:10%]", Default = "all files", Example = "train")]
     public string? Split { get; init; }
 
     [Key("prompt_template"), Doc("the prompt from several columns", Default = "the prompt's column", Example = "\"{schema}\\n\\n{question}\"")]
@@ -96,6 +101,8 @@ public sealed record SourceConfig : ISettingRules
         if (Path is not null && Name is not null) yield return ("name", "cannot stand beside path; keep one of them");
         else if (Name is not null && Dir is null) yield return ("dir", "is missing: the folder of the dataset_info.json that names it");
         if (Name is null && Dir is not null) yield return ("dir", "needs a name beside it");
+        if (Roles?.FirstOrDefault(pair => !RoleNames.Meanings.Contains(pair.Value)) is { Key: { } other, Value: var role })
+            yield return ("roles", $"makes '{other}' the role {role}, which templates do not know; there are {Suggest.Either(RoleNames.Meanings)}");
     }
 }
 

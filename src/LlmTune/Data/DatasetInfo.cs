@@ -34,6 +34,15 @@ internal static class DatasetInfo
         ("function_tag", "function_call", "function_call"), ("system_tag", "system", "system"),
     ];
 
+    /// <summary>What an entry may say. Those of places in the net mean nothing where there is a file.</summary>
+    private static readonly string[] Keys =
+    [
+        "file_name", "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "load_from", "subset", "folder", "split", "num_samples",
+        "formatting", "ranking", "columns", "tags",
+    ];
+
+    private static readonly string[] Tagged = ["role_tag", "content_tag", .. Roles.Select(role => role.Tag)];
+
     /// <summary>Opens the source that the entry describes; what the run file says itself comes first.</summary>
     /// <exception cref="RequestException">There is no such entry, or it cannot be read here.</exception>
     public static Source Open(SourceConfig config, RowSettings given)
@@ -41,9 +50,11 @@ internal static class DatasetInfo
         var file = Path.Combine(config.Dir!, FileName);
         var entry = Entry(file, config.Name!);
         var place = $"{file}, {config.Name}";
+        RequireKnown(entry, Keys, place);
+        if (entry.TryGetProperty("tags", out var tags)) RequireKnown(tags, Tagged, $"{place}, tags");
         var formatting = Text(entry, "formatting") ?? "alpaca";
-        var name = Text(entry, "file_name") ?? throw new RequestException(
-            $"{place}: has no file_name{(Text(entry, "hf_hub_url") is { } hub ? $", but hf_hub_url {hub}; download it and name its folder with path" : "")}");
+        var path = Text(entry, "file_name") is { } name ? Path.Combine(config.Dir!, name)
+            : Text(entry, "hf_hub_url") ?? throw new RequestException($"{place}: has neither file_name nor hf_hub_url, from which alone rows are read here");
         RefuseMedia(entry, place);
         var judged = JudgedFormat(entry);
         var parts = formatting switch
@@ -60,11 +71,11 @@ internal static class DatasetInfo
         var (keys, roles) = Tags(entry);
         var source = config with
         {
-            Path = Path.Combine(config.Dir!, name),
+            Path = path,
             Name = null,
             Dir = null,
             Format = config.Format ?? format,
-            Split = config.Split ?? (Directory.Exists(Path.Combine(config.Dir!, name)) ? Text(entry, "split") : null),
+            Split = config.Split ?? (File.Exists(path) ? null : Text(entry, "split")),
             Limit = Least(config.Limit, entry.TryGetProperty("num_samples", out var samples) && samples.TryGetInt32(out var count) ? count : null),
             Label = config.Label ?? config.Name,
         };
@@ -93,6 +104,15 @@ internal static class DatasetInfo
         return HasColumn("kto_tag") ? Kto.Format.Name : null;
     }
 
+    /// <exception cref="RequestException">Keys that mean nothing, which LLaMA-Factory passes over in silence.</exception>
+    private static void RequireKnown(JsonElement entry, string[] known, string place)
+    {
+        if (entry.ValueKind != JsonValueKind.Object) throw new RequestException($"{place}: is {Sources.Kinds.Describe(entry)}, expected an object");
+        var unknown = entry.EnumerateObject().Select(property => property.Name).Where(name => !known.Contains(name))
+            .Select(name => $"unknown key '{name}'{Suggest.Hint(Suggest.Nearest(name, known))}").ToList();
+        if (unknown.Count > 0) throw new RequestException($"{place}: {string.Join("; ", unknown)}");
+    }
+
     private static int? Least(int? a, int? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
 
     private static Dictionary<string, string> JudgedParts(Dictionary<string, string> parts, string format)
@@ -119,8 +139,13 @@ internal static class DatasetInfo
         foreach (var column in given.EnumerateObject())
         {
             if (!parts.TryGetValue(column.Name, out var part))
-                throw new RequestException($"{place}: the column '{column.Name}' is not read here; expected {string.Join(", ", parts.Keys)}");
-            columns[part] = column.Value.GetString() ?? throw new RequestException($"{place}: the column '{column.Name}' names nothing");
+            {
+                throw new RequestException(
+                    $"{place}: the column '{column.Name}' is not read here{Suggest.Hint(Suggest.Nearest(column.Name, parts.Keys))}; expected {string.Join(", ", parts.Keys)}");
+            }
+            if (column.Value.ValueKind == JsonValueKind.Null) continue;
+            columns[part] = column.Value.ValueKind == JsonValueKind.String
+                ? column.Value.GetString()! : throw new RequestException($"{place}: the column '{column.Name}' is {Sources.Kinds.Describe(column.Value)}, expected the name of a column");
         }
         return columns;
     }

@@ -20,6 +20,9 @@ internal sealed record Source : IDisposable
 
     public int? Limit { get; init; }
 
+    /// <summary>Which of the rows are taken, as the run file's split has it; null for all.</summary>
+    public RowSlice? Slice { get; init; }
+
     /// <summary>The prompt's template as the run file has it.</summary>
     public string? Template { get; init; }
 
@@ -38,11 +41,15 @@ internal sealed record Source : IDisposable
     {
         if (config.Name is not null) return DatasetInfo.Open(config, given);
         var path = config.Path ?? throw new RequestException("a source needs a path, or a name and a dir");
-        var files = SourceFiles.Find(path, config.Split);
+        var slice = config.Split is { } split ? RowSlice.Parse(split) : null;
+        var files = SourceFiles.Find(path, slice?.Name);
+        if (slice is { NeedsCount: true } && path == SourceFiles.StandardInput)
+            throw new RequestException($"split '{config.Split}' of the standard input asks for a share of rows that are not counted; write them to a file first");
         var label = config.Label ?? (path == SourceFiles.StandardInput ? "standard input" : Path.GetFileName(Path.TrimEndingDirectorySeparator(path)));
         var settings = given with
         {
             Columns = config.Columns ?? given.Columns,
+            Roles = config.Roles ?? given.Roles,
             Template = config.PromptTemplate is { } template ? PromptTemplate.Parse(template) : null,
         };
         var format = config.Format is { } name ? RowFormat.Named(name) : null;
@@ -57,6 +64,7 @@ internal sealed record Source : IDisposable
             Format = format,
             Settings = settings,
             Limit = config.Limit,
+            Slice = slice is { IsWhole: false } ? slice : null,
             Template = config.PromptTemplate,
             Peeked = rows,
             Position = position,
@@ -82,7 +90,16 @@ internal sealed record Source : IDisposable
         rows.Peek(Sample).Where(row => row.Problem is null && row.Value.ValueKind == JsonValueKind.Object).Select(row => row.Value);
 
     /// <summary>The rows, once.</summary>
-    public IEnumerable<Row> Rows() => Limit is { } limit ? Peeked.All().Take(limit) : Peeked.All();
+    public IEnumerable<Row> Rows()
+    {
+        var rows = Peeked.All();
+        if (Slice is not null)
+        {
+            var (from, to) = Slice.Bounds(Slice.NeedsCount ? SourceReader.Read(Files, Format.Unit, new ReadPosition()).LongCount() : long.MaxValue);
+            rows = rows.Where((_, i) => i >= from).TakeWhile((_, i) => i < to - from);
+        }
+        return Limit is { } limit ? rows.Take(limit) : rows;
+    }
 
     public void Dispose() => Peeked.Dispose();
 
@@ -93,7 +110,8 @@ internal sealed record Source : IDisposable
         var good = sample.Where(r => r.Problem is null).Select(r => r.Value).ToList();
         if (good.Count > 0) return Detection.Find(good, settings, path);
         var shown = sample.Take(Tally.Shown).Select(r => $"\n  {r.Place}: {r.Problem}");
-        throw new RequestException($"{path}: none of its first {sample.Count} rows can be read{string.Concat(shown)}");
+        var first = sample.Count == 1 ? "its first row cannot be read" : $"none of its first {sample.Count} rows can be read";
+        throw new RequestException($"{path}: {first}{string.Concat(shown)}");
     }
 
     /// <summary>Rows of which the first are looked at before all are taken.</summary>

@@ -17,13 +17,21 @@ internal readonly record struct JsonMistake(int Offset, string What)
         HexDigits = SearchValues.Create("0123456789abcdefABCDEF"u8), Separators = SearchValues.Create(" \t\r\n,:]}"u8);
 
     /// <summary>The first mistake of a text, which is UTF-8.</summary>
-    /// <param name="inList">The text goes on within a list: at its first value, or behind one.</param>
-    public static JsonMistake Find(ReadOnlySpan<byte> text, bool inList = false)
+    public static JsonMistake Find(ReadOnlySpan<byte> text)
     {
         var scanner = new Scanner(text);
-        var ok = inList ? scanner.RestOfList(DeepestNesting - 1, first: text.TrimStart(" \t\r\n"u8) is not [(byte)',', ..]) : scanner.Whole();
-        return ok ? new JsonMistake(text.Length, "it ends too early; is the file cut off?") : scanner.Mistake;
+        return scanner.Whole() ? TooEarly(text) : scanner.Mistake;
     }
+
+    /// <summary>The same of what is left of a list.</summary>
+    /// <param name="behindValue">Whether a value of the list stands before it.</param>
+    public static JsonMistake FindInList(ReadOnlySpan<byte> text, bool behindValue)
+    {
+        var scanner = new Scanner(text);
+        return scanner.RestOfList(DeepestNesting - 1, first: !behindValue) ? TooEarly(text) : scanner.Mistake;
+    }
+
+    private static JsonMistake TooEarly(ReadOnlySpan<byte> text) => new(text.Length, "it ends too early; is the file cut off?");
 
     private ref struct Scanner(ReadOnlySpan<byte> text)
     {
@@ -38,6 +46,7 @@ internal readonly record struct JsonMistake(int Offset, string What)
         {
             Space();
             if (Current == '<') return Wrong("it begins with '<', as a web page does; download the file itself (on the Hub /resolve/ in the place of /blob/)");
+            if (_text.StartsWith("../"u8)) return Wrong("it holds a path, as a symbolic link does that was copied as text; put the file there that it names");
             if (!Value(DeepestNesting)) return false;
             Space();
             return _at == _text.Length || (Current == ',' ? Wrong("a comma follows the value; remove it") : Wrong($"{Shown()} follows the end of the value"));

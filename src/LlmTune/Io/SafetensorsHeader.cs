@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace LlmTune.Io;
 
@@ -56,9 +57,13 @@ internal sealed record SafetensorsHeader(IReadOnlyDictionary<string, TensorInfo>
                     problems.Add($"{tensor.Name}: stands there twice");
             }
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)   // the latter: text that is not Unicode
+        catch (JsonException e)
         {
-            throw new RunException($"{path} has a header that is not JSON: {e.Message}", e);
+            throw new RunException($"{path} has a header that is not JSON: {(Utf8.IsValid(json.Span) ? JsonMistake.Find(json.Span).What : "it is not UTF-8")}", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new RunException($"{path} has a header with a text that is not Unicode", e);
         }
         if (problems.Count == 0) CheckLayout(tensors.Values, dataStart, fileBytes, problems);
         if (problems.Count == 0) return new SafetensorsHeader(tensors, metadata);

@@ -33,6 +33,8 @@ public sealed class FolderWeights : WeightSource, IDisposable
             }
             _problems.Add($"{name}: unexpected, the model has no such tensor");
         }
+        if (_folder.Tensors.Values.Any(tensor => tensor.Type.IsFloat8()))
+            _problems.Add("models in floats of 8 bits are not built; take the same model in bfloat16");
         if (_problems.Count > 0)
             throw new RequestException($"the weights in {_folder.Folder} do not fit its config.json:\n  {string.Join("\n  ", _problems)}");
     }
@@ -47,7 +49,8 @@ public sealed class FolderWeights : WeightSource, IDisposable
             if (!_folder.Tensors.TryGetValue(name, out var found)) _problems.Add($"{name}: missing, expected shape ({string.Join(", ", shape)})");
             else if (!found.Shape.SequenceEqual(shape))
                 _problems.Add($"{name}: shape ({string.Join(", ", found.Shape)}), config.json asks for ({string.Join(", ", shape)})");
-            else if (!found.Type.IsFloat()) _problems.Add($"{name}: type {found.Type}, expected float32, bfloat16 or float16");
+            else if (!found.Type.IsFloat())
+                _problems.Add($"{name}: type {SafetensorsType.Find(found.Type)!.Name}{(found.Type.IsFloat8() ? " (floats of 8 bits)" : "")}, expected F32, BF16 or F16");
         }
         // Once something is wrong nothing is read any more; the rest is only checked.
         if (_problems.Count > 0) return empty(Joined(parts), Type, META);
@@ -77,6 +80,9 @@ public sealed class FolderWeights : WeightSource, IDisposable
 
 file static class Types
 {
+    /// <summary>The types of FP8, which TorchSharp has no names for.</summary>
+    public static bool IsFloat8(this ScalarType type) => SafetensorsType.Find(type)?.Name.StartsWith("F8_", StringComparison.Ordinal) == true;
+
     public static bool IsFloat(this ScalarType type) =>
         type is ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 or ScalarType.Float64;
 }

@@ -39,7 +39,7 @@ public class ConfigFileTests
           use_rslora: true
         data:
           sources:
-            - { path: /data/ä 😀.jsonl, format: messages, columns: { prompt: question, "a b": "yes" }, weight: 2.5, limit: 10, label: domain, split: train, max_repeats: 4 }
+            - { path: /data/ä 😀.jsonl, format: messages, columns: { prompt: question, "a b": "yes" }, weight: 2.5, limit: 10, label: domain, split: train, max_repeats: 4, roles: { Customer: user } }
             - { path: "-", label: "#1", prompt_template: "{a}\n{b}" }
             - { name: alpaca, dir: /data/sets }
           eval: { sources: [{ path: /data/eval.jsonl }] }

@@ -108,6 +108,39 @@ public class MistakesTests
     public void Of_data(string settings, string messages) =>
         Assert.Equal(messages.Split('\n'), Of(Good.Replace("sources: [{ path: a.jsonl }]", settings, StringComparison.Ordinal)));
 
+    /// <summary>Double quotes make escapes of the backslashes of Windows; what is none is bad YAML, what is one is no path.</summary>
+    [Theory]
+    [InlineData(@"C:\data\x.jsonl", @"not valid YAML: \d is no escape; in double quotes a backslash begins one")]
+    [InlineData(@"C:\Users\me\x.jsonl", @"not valid YAML: \U is no escape; in double quotes a backslash begins one")]
+    [InlineData(@"C:\x.jsonl", @"not valid YAML: \x is no escape; in double quotes a backslash begins one")]
+    [InlineData(@"data\my.jsonl", @"not valid YAML: \m is no escape; in double quotes a backslash begins one")]
+    [InlineData(@"C:\new\rows.jsonl", @"data.sources.0.path must be a path, got one with the escape \n; in double quotes a backslash begins an escape")]
+    [InlineData(@"D:\rows\t.jsonl", @"data.sources.0.path must be a path, got one with the escape \r; in double quotes a backslash begins an escape")]
+    [InlineData(@"data\test.jsonl", @"data.sources.0.path must be a path, got one with the escape \t; in double quotes a backslash begins an escape")]
+    [InlineData(@"C:\Lists\a.jsonl", @"data.sources.0.path must be a path, got one with the escape \L; in double quotes a backslash begins an escape")]
+    public void Of_a_path_with_backslashes_in_double_quotes(string path, string message)
+    {
+        const string Cure = ": write a Windows path in single quotes ('C:\\data') or with slashes (C:/data)";
+        var said = Assert.Single(Of(Good.Replace("a.jsonl", $"\"{path}\"", StringComparison.Ordinal)));
+        Assert.StartsWith("run.yaml:2:", said, StringComparison.Ordinal);
+        Assert.EndsWith(message + Cure, said, StringComparison.Ordinal);
+        ConfigFile.Parse<RunConfig>(Good.Replace("a.jsonl", $"'{path}'", StringComparison.Ordinal), "run.yaml");
+    }
+
+    [Fact]
+    public void Of_the_path_of_a_model_with_backslashes_in_double_quotes() => Assert.Contains(
+        @"model.path must be a path, got one with the escape \n; ", Assert.Single(Of(Good.Replace("Qwen/Qwen2.5-0.5B", "\"C:\\new\\team\"", StringComparison.Ordinal))), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("{ Customer: user, Agent: assistant, Call: function_call }", null)]
+    [InlineData("{ Customer: client }", "run.yaml:2:43: data.sources.0.roles makes 'Customer' the role client, which templates do not know; there are system, developer, user, assistant, tool, function, ipython or function_call")]
+    public void Of_roles(string roles, string? message)
+    {
+        var yaml = Good.Replace("path: a.jsonl", $"path: a.jsonl, roles: {roles}", StringComparison.Ordinal);
+        if (message is not null) Assert.Equal([message], Of(yaml));
+        else Assert.Equal(3, ConfigFile.Parse<RunConfig>(yaml, "run.yaml").Data.Sources[0].Roles!.Count);
+    }
+
     [Fact]
     public void Of_syntax()
     {

@@ -20,5 +20,7 @@ public class SuggestTests
     [InlineData("Seed", "seed")]
     [InlineData("x", null)]
     [InlineData("completely_different", null)]
+    [InlineData("learning", "learning_rate")]
+    [InlineData("lea", null)]
     public void Nearest(string word, string? expected) => Assert.Equal(expected, Suggest.Nearest(word, ["learning_rate", "seed", "r"]));
 }

@@ -31,6 +31,11 @@ public sealed class DatasetInfoTests : IDisposable
                 "tags": { "role_tag": "who", "content_tag": "says", "user_tag": "me", "assistant_tag": "it" }
               },
               "flags": { "file_name": "ranked.jsonl", "columns": { "prompt": "ask", "response": "good", "kto_tag": "ok" } },
+              "format": { "file_name": "chat.jsonl", "format": "sharegpt", "columns": { "messages": "turns" } },
+              "twice": { "file_name": "chat.jsonl", "colums": {}, "nonsense": 1 },
+              "tag": { "file_name": "chat.jsonl", "formatting": "sharegpt", "columns": { "messages": "turns" }, "tags": { "role": "who" } },
+              "column": { "file_name": "orca.jsonl", "columns": { "promt": "question" } },
+              "placeless": { "script_url": "x" },
               "odd": { "file_name": "orca.jsonl", "formatting": "parallel" }
             }
             """);
@@ -78,11 +83,24 @@ public sealed class DatasetInfoTests : IDisposable
     }
 
     [Theory]
-    [InlineData("hub", "dataset_info.json, hub: has no file_name, but hf_hub_url someone/something; download it and name its folder with path")]
+    [InlineData("format", "dataset_info.json, format: unknown key 'format', did you mean 'formatting'?")]
+    [InlineData("twice", "dataset_info.json, twice: unknown key 'colums', did you mean 'columns'?; unknown key 'nonsense'")]
+    [InlineData("tag", "dataset_info.json, tag, tags: unknown key 'role', did you mean 'role_tag'?")]
+    [InlineData("column", "dataset_info.json, column: the column 'promt' is not read here, did you mean 'prompt'?; expected prompt, query, response, history, system")]
+    [InlineData("placeless", "dataset_info.json, placeless: has neither file_name nor hf_hub_url, from which alone rows are read here")]
     [InlineData("pictures", "dataset_info.json, pictures: its rows hold images; only text is trained on")]
     [InlineData("tagged", "dataset_info.json, tagged: the column 'length' is not read here; expected messages, system, tools")]
     [InlineData("odd", "dataset_info.json, odd: formatting 'parallel' is not read here; expected alpaca, sharegpt or openai")]
     [InlineData("chta", "dataset_info.json has no entry 'chta', did you mean 'chat'?")]
     public void What_cannot_be_read_is_refused(string name, string message) =>
         Assert.Equal(Path.Combine(_folder.Path, message), Assert.Throws<RequestException>(() => Build(name)).Message);
+
+    /// <summary>An entry of the Hub is found in the local cache, or the command that puts it there is said.</summary>
+    [Fact]
+    public void A_data_set_that_is_not_here_is_said_with_the_command_that_fetches_it()
+    {
+        var message = Assert.Throws<RequestException>(() => Build("hub")).Message;
+        Assert.StartsWith("someone/something is neither a file or folder here nor a data set in the local Hugging Face cache (", message, StringComparison.Ordinal);
+        Assert.EndsWith("; fetch it first (hf download someone/something --repo-type dataset), or give the path of a file or folder", message, StringComparison.Ordinal);
+    }
 }

@@ -6,7 +6,7 @@ namespace LlmTune.Tests.Io;
 
 public class JsonMistakeTests
 {
-    private static JsonMistake Find(string json, bool inList = false) => JsonMistake.Find(Encoding.UTF8.GetBytes(json), inList);
+    private static JsonMistake Find(string json) => JsonMistake.Find(Encoding.UTF8.GetBytes(json));
 
     [Theory]
     [InlineData("""{"a": NaN}""", 6, "NaN is what Python writes where a value is missing, and no JSON; write null (pandas: df.to_json, or df.fillna(\"\") before)")]
@@ -44,6 +44,7 @@ public class JsonMistakeTests
     [InlineData("""{"a": """, 6, "it ends within a value; is the file cut off?")]
     [InlineData("""{"a": 1""", 7, "it ends within an object; is the file cut off?")]
     [InlineData("""[{"a": 1}""", 9, "it ends within a list; is the file cut off?")]
+    [InlineData("../../blobs/0123abc", 0, "it holds a path, as a symbolic link does that was copied as text; put the file there that it names")]
     [InlineData("<!DOCTYPE html>", 0, "it begins with '<', as a web page does; download the file itself (on the Hub /resolve/ in the place of /blob/)")]
     public void The_first_mistake_is_said_in_the_users_words(string json, int offset, string what)
     {
@@ -52,10 +53,12 @@ public class JsonMistakeTests
     }
 
     [Theory]
-    [InlineData("""{"a": NaN}, {"b": 1}]""", 6)]
-    [InlineData(""", {"a": 1}, ]""", 10)]
-    [InlineData(""" {"a": 1} {"b": 1}]""", 10)]
-    public void The_same_of_a_text_within_a_list(string json, int offset) => Assert.Equal(offset, Find(json, inList: true).Offset);
+    [InlineData("""{"a": NaN}, {"b": 1}]""", false, 6)]
+    [InlineData(""", {"a": 1}, ]""", true, 10)]
+    [InlineData(""" {"a": 1} {"b": 1}]""", false, 10)]
+    [InlineData(""" {"a": 1}]""", true, 1)]
+    public void The_same_of_a_text_within_a_list(string json, bool behindValue, int offset) =>
+        Assert.Equal(offset, JsonMistake.FindInList(Encoding.UTF8.GetBytes(json), behindValue).Offset);
 
     /// <summary>Whatever byte of a good text is changed: where .NET's reader refuses it, a mistake is found at or before the end, with words.</summary>
     [Fact]

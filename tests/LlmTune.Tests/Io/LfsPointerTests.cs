@@ -69,6 +69,18 @@ public sealed class LfsPointerTests : IDisposable
     }
 
     [Fact]
+    public void In_the_place_of_a_chat_template()
+    {
+        var tokenizer = HfTokenizer.Load(RealModels.Stories);
+        Written("mine.jinja");
+        Refused("mine.jinja", () => ChatTemplate.For(tokenizer, _folder.Path, _folder["mine.jinja"]));
+        Written("chat_template.json");
+        Refused("chat_template.json", () => ChatTemplate.For(tokenizer, _folder.Path));
+        Written("chat_template.jinja");
+        Refused("chat_template.jinja", () => ChatTemplate.For(tokenizer, _folder.Path));
+    }
+
+    [Fact]
     public void In_the_place_of_a_models_files()
     {
         Written("config.json");

@@ -45,7 +45,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [Theory]
     [InlineData("bad_empty_file", "has 0 bytes and is no safetensors file, which begins with the 8 bytes of its header's length; is the download complete?")]
     [InlineData("bad_header_too_large", "is no safetensors file: it claims a header of")]
-    [InlineData("bad_not_json", "has a header that is not JSON: Expected depth to be zero")]
+    [InlineData("bad_not_json", "has a header that is not JSON: it ends within an object; is the file cut off?")]
     [InlineData("bad_extra_data", "is damaged, or of a kind that is not read:\n  34 bytes follow the last tensor")]
     [InlineData("bad_shape_offset_mismatch", "is damaged, or of a kind that is not read:\n  test: shape (2, 2) of I32 takes 16 bytes, data_offsets give 4")]
     [InlineData("bad_overflow_shape", "  test: shape must be a list of integers from 0 to 9223372036854775807")]

@@ -37,11 +37,22 @@ public sealed class FolderWeightsTests : IDisposable
         Assert.Equal(
             $"""
             the weights in {_folder.FullName} do not fit its config.json:
-              model.layers.0.self_attn.q_proj.weight: type Int64, expected float32, bfloat16 or float16
+              model.layers.0.self_attn.q_proj.weight: type I64, expected F32, BF16 or F16
               model.layers.0.mlp.up_proj.weight: shape (12, 9), config.json asks for (12, 8)
               model.norm.weight: missing, expected shape (8)
               model.layers.3.mlp.up_proj.weight: unexpected, the model has no such tensor
             """.ReplaceLineEndings("\n"), error.Message);
+    }
+
+    [Theory]
+    [InlineData(24, "F8_E4M3")]
+    [InlineData(23, "F8_E5M2")]
+    public void Floats_of_8_bits_are_called_by_their_name(int type, string name)
+    {
+        Write(Config(), tensors => tensors["model.layers.0.self_attn.q_proj.weight"] = empty([8, 8], (ScalarType)type));
+        var message = Assert.Throws<RequestException>(() => ModelFolder.Open(_folder.FullName).Load(CPU, ScalarType.Float32)).Message;
+        Assert.Contains($"\n  model.layers.0.self_attn.q_proj.weight: type {name} (floats of 8 bits), expected F32, BF16 or F16\n", message, StringComparison.Ordinal);
+        Assert.EndsWith("\n  models in floats of 8 bits are not built; take the same model in bfloat16", message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,8 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using LlmTune.Io;
 
 namespace LlmTune.Config;
 
@@ -98,24 +101,47 @@ internal sealed class TextForm : Form
 /// <c>~</c> is the home folder.
 /// </summary>
 /// <param name="maybe">What does not look like a path and is not there is left alone: a hub id, a name.</param>
-internal sealed class PathForm(bool maybe) : Form
+/// <param name="maybeHub">Of this only a hub id.</param>
+internal sealed partial class PathForm(bool maybe, bool maybeHub) : Form
 {
+    /// <summary>What the escapes of double quotes stand for.</summary>
+    private const string Escapes = "\a\b\t\n\v\f\r\e\u0085\u2028\u2029";
+
+    private static readonly SearchValues<char> EscapeValues = SearchValues.Create(Escapes);
+
     public override string Expected => "a path";
 
     public override object Read(ConfigNode node, Reading reading)
     {
         var text = TextForm.Text(node, this);
         if (text.Length == 0) throw new ConfigValueException("must be a path, got an empty text");
-        if (text == "-" || (maybe && text.Contains('\n', StringComparison.Ordinal))) return text;
+        if (text == "-") return text;
+        if (Escaped(node, text) is { } escaped) throw new ConfigValueException(escaped);
+        if (maybe && text.Contains('\n', StringComparison.Ordinal)) return text;
         if (text.Contains('\0', StringComparison.Ordinal)) throw new ConfigValueException("must be a path, got a text with a null character");
         if (text == "~" || text.StartsWith("~/", StringComparison.Ordinal) || text.StartsWith(@"~\", StringComparison.Ordinal))
             return Path.GetFullPath(Path.Join(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), text[1..]));
         var folder = node.Place.Folder.Length > 0 ? node.Place.Folder : Directory.GetCurrentDirectory();
         var full = Path.GetFullPath(text, folder);
-        return maybe && !text.StartsWith('.') && !Path.IsPathRooted(text) && !Path.Exists(full) ? text : full;
+        var other = maybe ? !text.StartsWith('.') && !Path.IsPathRooted(text) : maybeHub && HubFolders.IsId(text) && !FileName().IsMatch(text);
+        return other && !Path.Exists(full) ? text : full;
+    }
+
+    /// <summary>Says that a backslash of a path was read as an escape, which double quotes make of \t, \n and others.</summary>
+    private string? Escaped(ConfigNode node, string text)
+    {
+        const string Letters = "abtnvfreNLP";
+        var isWindows = text.Length > 1 && char.IsAsciiLetter(text[0]) && text[1] == ':';
+        var at = text.AsSpan().IndexOfAny(EscapeValues);
+        if (node is not ScalarNode { Quoted: true } || at < 0 || (maybe && !isWindows)) return null;
+        var letter = Letters[Escapes.IndexOf(text[at], StringComparison.Ordinal)];
+        return $"must be a path, got one with the escape \\{letter}; in double quotes a backslash begins an escape: write a Windows path in single quotes ('C:\\data') or with slashes (C:/data)";
     }
 
     public override ConfigNode Write(object value) => ScalarNode.Of((string)value);
 
     public override JsonObject Schema() => new() { ["type"] = "string" };
+
+    [GeneratedRegex(@"\.[A-Za-z]{2,8}\z")]
+    private static partial Regex FileName();
 }

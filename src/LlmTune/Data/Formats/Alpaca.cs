@@ -41,7 +41,8 @@ internal static class Alpaca
         return [.. History(row), new Message("user", prompt)];
     }
 
-    private static IEnumerable<Message> History(Fields row)
+    /// <summary>The turns before the prompt: pairs of earlier prompts and answers.</summary>
+    public static IEnumerable<Message> History(Fields row)
     {
         if (!row.TryGet("history", out var history)) yield break;
         if (history.ValueKind != JsonValueKind.Array) throw row.Wrong("history", history, "a list of pairs of texts");

@@ -23,6 +23,9 @@ public readonly struct Fields
     /// <summary>Whether the part is there; null counts as missing.</summary>
     public bool Has(string part) => IsTemplated(part) || TryGet(part, out _);
 
+    /// <summary>Whether the part has a column, and its value is null.</summary>
+    public bool IsNull(string part) => TryFind(part, out var value) && value.ValueKind == JsonValueKind.Null;
+
     /// <summary>The value of a part; false where it is missing or null.</summary>
     public bool TryGet(string part, out JsonElement value) => TryFind(part, out value) && value.ValueKind != JsonValueKind.Null;
 

@@ -12,8 +12,6 @@ namespace LlmTune.Data.Formats;
 /// </summary>
 internal static class Messages
 {
-    private static readonly string[] Known = ["system", "developer", "user", "assistant", "tool", "function", "ipython"];
-
     public static RowFormat Format { get; } = new(
         "messages",
         [new Part("messages", true, "conversations", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions")],
@@ -34,9 +32,9 @@ internal static class Messages
         var (roleKey, contentKey) = settings.TurnKeys ?? ("role", "content");
         if (!turn.TryGetProperty(roleKey, out var named) || named.ValueKind != JsonValueKind.String)
             throw new RowException($"{where} '{roleKey}' is {Kinds.Describe(named)}, expected the name of a role");
-        var role = settings.Roles.GetValueOrDefault(named.GetString()!, named.GetString()!);
-        if (!Known.Contains(role) && !settings.TrainedRoles.Contains(role))
-            throw new RowException($"{where} the role '{role}' is not known; expected {string.Join(", ", Known)}, or one of roles_to_train");
+        var name = named.GetString()!;
+        var role = RoleNames.Find(name, settings) ?? RoleNames.Unknown(where, name);
+        if (role == RoleNames.Call) return ShareGpt.Turn(turn, settings with { TurnKeys = (roleKey, contentKey) }, where);
         var others = Turns.Others(turn, [roleKey, contentKey]);
         if (others is not null) OlderCall(others);
         if (others is not null) ObjectArguments(others);
@@ -79,15 +77,15 @@ internal static class Messages
                 continue;
             }
             var type = part.ValueKind == JsonValueKind.Object && part.TryGetProperty("type", out var kind) ? kind.ToString() : null;
-            if (type is not ("text" or "reasoning") || Value(part) is not { } value)
+            if (type is not ("text" or "input_text" or "output_text" or "reasoning") || Value(part) is not { } value)
             {
                 throw new RowException(
                     $"{where} a content part is of type {type ?? "none"}; only parts of type text are trained on: {{\"type\": \"text\", \"text\": \"…\"}}");
             }
-            if (type == "text")
-                text.Append(value);
-            else
+            if (type == "reasoning")
                 (others ??= [])["reasoning_content"] = value;
+            else
+                text.Append(value);
         }
         return text.ToString();
     }

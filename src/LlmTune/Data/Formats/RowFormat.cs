@@ -45,8 +45,12 @@ public sealed record RowFormat(string Name, IReadOnlyList<Part> Parts, Func<Fiel
     public IReadOnlyList<string[]> OneOf { get; init; } = [];
 
     /// <summary>Whether every part that must be there is.</summary>
-    public bool HasRequired(Fields fields) =>
-        Parts.All(part => !part.Required || fields.Has(part.Name)) && OneOf.All(parts => Array.Exists(parts, fields.Has));
+    /// <param name="orNull">A column whose value is null counts as well.</param>
+    public bool HasRequired(Fields fields, bool orNull = false)
+    {
+        bool Has(string part) => fields.Has(part) || (orNull && fields.IsNull(part));
+        return Parts.All(part => !part.Required || Has(part.Name)) && OneOf.All(parts => Array.Exists(parts, Has));
+    }
 }
 
 /// <summary>A part of a format: its name, further column names it is found under, and whether a row must have it.</summary>

@@ -14,17 +14,43 @@ internal static class Turns
         return Read(row.List(part), row.ColumnOf(part), row.Settings, read);
     }
 
-    /// <summary>The same of a list that has been found.</summary>
+    /// <summary>The same of a list that has been found. Turns that call functions, behind one another or behind a text, are one turn.</summary>
     public static IEnumerable<Message> Read(
         JsonElement list, string column, RowSettings settings, Func<JsonElement, RowSettings, string, Message> read)
     {
-        var number = 0;
-        foreach (var turn in list.EnumerateArray())
+        List<Message> messages = [];
+        var (roleKey, contentKey) = settings.TurnKeys ?? ("role", "content");
+        foreach (var (i, given) in list.EnumerateArray().Index())
         {
-            var where = $"'{column}', turn {++number}:";
-            if (turn.ValueKind != JsonValueKind.Object) throw new RowException($"{where} is {Kinds.Describe(turn)}, expected an object with a role and a content");
-            yield return read(turn, settings, where);
+            var where = $"'{column}', turn {i + 1}:";
+            if (given.ValueKind != JsonValueKind.Object) throw new RowException($"{where} is {Kinds.Describe(given)}, expected an object with a role and a content");
+            foreach (var turn in Exchanges.Expand(given).SelectMany(turn => ContentBlocks.Expand(turn, roleKey, contentKey, where)))
+            {
+                var message = read(turn, settings, where);
+                if (messages is [.., { Role: "assistant" } before] && before.Train == message.Train && IsCall(turn, settings))
+                    messages[^1] = Joined(before, message);
+                else
+                    messages.Add(message);
+            }
         }
+        return messages;
+    }
+
+    /// <summary>Whether a turn's role says that it calls functions.</summary>
+    private static bool IsCall(JsonElement turn, RowSettings settings)
+    {
+        var key = settings.TurnKeys?.Role ?? (turn.TryGetProperty("from", out _) ? "from" : "role");
+        return turn.TryGetProperty(key, out var role) && role.ValueKind == JsonValueKind.String
+            && RoleNames.Find(role.GetString()!, settings, functionCalls: key == "from") == RoleNames.Call;
+    }
+
+    private static Message Joined(Message before, Message calls)
+    {
+        var fields = before.Fields?.DeepClone().AsObject() ?? [];
+        var all = fields["tool_calls"] as JsonArray ?? [];
+        foreach (var call in calls.Fields!["tool_calls"]!.AsArray()) all.Add(call!.DeepClone());
+        if (all.Parent is null) fields["tool_calls"] = all;
+        return before with { Fields = fields };
     }
 
     /// <summary>A turn as OpenAI writes it, or as ShareGPT does.</summary>
@@ -36,12 +62,16 @@ internal static class Turns
     /// <summary>A conversation of the turns, with the row's system text before them and its tools; it must have something to learn.</summary>
     public static Example.Chat Chat(Fields row, IReadOnlyList<Message> turns)
     {
-        if (row.OptionalText("system") is { } system && turns[0].Role != "system") turns = [new Message("system", system), .. turns];
+        if (SystemText(row) is { } system && turns[0].Role != "system") turns = [new Message("system", system), .. turns];
         var roles = row.Settings.TrainedRoles;
         if (!turns.Any(t => t.Train == true || roles.Contains(t.Role)))
             throw new RowException($"has no turn of the {(roles.Count == 1 ? "role" : "roles")} {string.Join(", ", roles)}: there is nothing to learn");
         return new Example.Chat(new Conversation(turns, Tools(row)));
     }
+
+    /// <summary>A system text beside the turns, which may be blocks of text; null where there is none.</summary>
+    private static string? SystemText(Fields row) =>
+        row.TryGet("system", out var given) && given.ValueKind == JsonValueKind.Array ? ContentBlocks.Text(given) ?? row.OptionalText("system") : row.OptionalText("system");
 
     /// <summary>Tools as a list or as JSON text of one; bare functions are wrapped as OpenAI has them.</summary>
     public static JsonArray? Tools(Fields row)
@@ -61,6 +91,7 @@ internal static class Turns
             if (tool.ValueKind != JsonValueKind.Object)
                 throw new RowException($"'{row.ColumnOf("tools")}' holds {Kinds.Describe(tool)}, expected descriptions of functions");
             var node = JsonObject.Create(tool)!;
+            if (node.Remove("input_schema", out var schema)) node["parameters"] = schema;   // as Anthropic calls it
             tools.Add((JsonNode)(node.ContainsKey("function") || node.ContainsKey("type") ? node : new JsonObject { ["type"] = "function", ["function"] = node }));
         }
         return tools;

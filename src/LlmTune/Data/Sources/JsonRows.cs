@@ -1,14 +1,21 @@
 using System.Text.Json;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Sources;
 
 /// <summary>
-/// A JSON file: an array of objects, an object of columns (lists of equal length), or objects one after the other.
-/// Arrays and sequences are streamed; columns are read as a whole, because a row is only complete at their end.
+/// A JSON file: an array of objects, one object that is a row or holds columns (lists of equal length), objects one after the other, or the
+/// turns of one conversation. Arrays and sequences are streamed; columns are read as a whole, because a row is only complete at their end.
 /// </summary>
 internal static class JsonRows
 {
-    private const string Expected = "expected an array of rows, or an object of columns (lists of equal length)";
+    private const string Expected = "expected an array of rows, a row, or an object of columns (lists of equal length)";
+
+    /// <summary>So many bytes say what a file is that is no JSON.</summary>
+    private const int Looked = 512;
+
+    /// <summary>Lists of objects that belong to one row.</summary>
+    private static readonly string[] OfOneRow = ["tools", "functions", "completions", "responses", "answers"];
 
     /// <exception cref="RequestException">The file is not JSON from somewhere on, or neither rows nor columns.</exception>
     public static IEnumerable<Row> Read(Stream stream, string file)
@@ -19,8 +26,17 @@ internal static class JsonRows
             null => [],
             (byte)'[' => Values(peeked, file, array: true),
             (byte)'{' => Objects(peeked, file),
-            _ => throw new RequestException($"{file} begins neither with '[' nor with '{{': {Expected}"),
+            _ => throw Neither(peeked, file),
         };
+    }
+
+    private static RequestException Neither(PeekedStream stream, string file)
+    {
+        var head = stream.Head(Looked);
+        var mistake = JsonMistake.Find(head);
+        return new RequestException(mistake.Offset == head.IndexOfAnyExcept(" \t\r\n"u8)
+            ? $"{file}:{1 + head[..mistake.Offset].Count((byte)'\n')}: not JSON: {mistake.What}"
+            : $"{file} begins neither with '[' nor with '{{': {Expected}");
     }
 
     /// <summary>Rows by their lines; by their numbers where the first two share one, as programs write arrays without line breaks.</summary>
@@ -29,12 +45,29 @@ internal static class JsonRows
         var reader = new JsonValueReader(stream, array);
         var (first, number) = (Next(reader, file), 0L);
         if (first is null) yield break;
+        if (first.Problem is null && TurnList.IsTurn(first.Value))
+        {
+            yield return Conversation(first, reader, file);
+            yield break;
+        }
         var second = Next(reader, file);
         var counts = second is not null && second.Number == first.Number;
         yield return Placed(first);
         for (var row = second; row is not null; row = Next(reader, file)) yield return Placed(row);
 
         Row Placed(Row row) => counts ? row with { Number = ++number, ByLine = false } : row;
+    }
+
+    /// <summary>An array of turns is one row.</summary>
+    private static Row Conversation(Row first, JsonValueReader reader, string file)
+    {
+        List<JsonElement> turns = [first.Value];
+        while (Next(reader, file) is { } turn)
+        {
+            if (turn.Problem is not null) return turn;
+            turns.Add(turn.Value);
+        }
+        return first with { Value = TurnList.Row(turns) };
     }
 
     private static Row? Next(JsonValueReader reader, string file)
@@ -49,7 +82,7 @@ internal static class JsonRows
         }
     }
 
-    /// <summary>One object is a table of columns; several are rows.</summary>
+    /// <summary>One object is a row or a table of columns; several are rows.</summary>
     private static IEnumerable<Row> Objects(Stream stream, string file)
     {
         var reader = new JsonValueReader(stream, array: false);
@@ -58,7 +91,7 @@ internal static class JsonRows
         var second = Next(reader, file);
         if (second is null && first.Problem is null)
         {
-            foreach (var row in Columns(first.Value, file)) yield return row;
+            foreach (var row in One(first, file)) yield return row;
             yield break;
         }
         yield return first;
@@ -66,13 +99,20 @@ internal static class JsonRows
             yield return row;
     }
 
-    private static IEnumerable<Row> Columns(JsonElement table, string file)
+    /// <summary>Lists of equal length are columns, unless one of them is a conversation, which is part of a row.</summary>
+    private static IEnumerable<Row> One(Row only, string file)
     {
-        var columns = table.EnumerateObject().Select(p => (p.Name, p.Value)).ToList();
-        var names = string.Join(", ", columns.Select(c => c.Name));
-        if (columns.Exists(c => c.Value.ValueKind != JsonValueKind.Array))
-            throw new RequestException($"{file} is one object with {(names == "" ? "nothing in it" : names)}: {Expected}");
-        var rows = columns.Count == 0 ? 0 : columns[0].Value.GetArrayLength();
+        var columns = only.Value.EnumerateObject().Select(p => (p.Name, p.Value)).ToList();
+        if (columns.Count == 0) throw new RequestException($"{file} is one object with nothing in it: {Expected}");
+        if (columns.Exists(c => TurnList.Is(c.Value))) return [only];
+        var isTable = columns.TrueForAll(c => c.Value.ValueKind == JsonValueKind.Array);
+        if ((!isTable || columns.Count == 1) && columns.Find(c => IsRows(c.Name, c.Value)) is { Name: { } wrapper })
+        {
+            throw new RequestException(
+                $"{file} is one object whose '{wrapper}' is a list of rows; write that list to a file of its own, as with jq .{wrapper} {Path.GetFileName(file)} > rows.json");
+        }
+        if (!isTable) return [only];
+        var rows = columns[0].Value.GetArrayLength();
         if (columns.Find(c => c.Value.GetArrayLength() != rows) is { Name: { } odd } unequal)
         {
             throw new RequestException(
@@ -80,6 +120,9 @@ internal static class JsonRows
         }
         return Transpose(columns, rows, file);
     }
+
+    private static bool IsRows(string name, JsonElement value) =>
+        !OfOneRow.Contains(name) && value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Object);
 
     private static IEnumerable<Row> Transpose(List<(string Name, JsonElement Value)> columns, int rows, string file)
     {

@@ -17,6 +17,7 @@ internal sealed class JsonValueReader
     private int _start;
     private int _end;
     private bool _finished;
+    private bool _any;
     private JsonReaderState _state = new(Options);
     private long _linesBefore;
 
@@ -51,6 +52,7 @@ internal sealed class JsonValueReader
                     _linesBefore += pending[..consumed].Count((byte)'\n');
                     _state = reader.CurrentState;
                     _start += consumed;
+                    _any = true;
                     value = pending[from..consumed];
                     return true;
                 }
@@ -92,7 +94,7 @@ internal sealed class JsonValueReader
     private NotJsonException NotJson(JsonException e)
     {
         var rest = _buffer.AsSpan(_start, _end - _start);
-        var mistake = JsonMistake.Find(rest, inList: _array);
+        var mistake = _array ? JsonMistake.FindInList(rest, _any) : JsonMistake.Find(rest);
         return new NotJsonException(1 + _linesBefore + rest[..mistake.Offset].Count((byte)'\n'), mistake.What, e);
     }
 

@@ -17,6 +17,7 @@ internal static class RowParser
         try
         {
             var value = JsonElement.Parse(json, Strict);
+            if (TurnList.Is(value)) return new Row(TurnList.Row(value.EnumerateArray()), file, line);
             return value.ValueKind == JsonValueKind.Object
                 ? new Row(value, file, line)
                 : Row.Bad(file, line, $"is {Kinds.Describe(value)}; a row is an object: {{\"column\": …}}");

@@ -37,12 +37,57 @@ public class FormatTests
     [InlineData("""{"instruction": "i", "input": "n", "output": "o", "system": "s", "history": [["q", "r"]]}""", "alpaca", "system: s | user: q | assistant: r | user: i\nn | assistant: o")]
     [InlineData("""{"instruction": "i", "context": "n", "response": "o", "category": "x"}""", "alpaca", "user: i\nn | assistant: o")]
     [InlineData("""{"question": "q", "answer": "a"}""", "question_answer", "user: q | assistant: a")]
+    [InlineData("""{"system": "s", "query": "q", "response": "r", "history": [["q0", "r0"], ["q1", "r1"]]}""", "question_answer", "system: s | user: q0 | assistant: r0 | user: q1 | assistant: r1 | user: q | assistant: r")]
+    [InlineData("""{"query": "q", "response": "r"}""", "question_answer", "user: q | assistant: r")]
+    [InlineData("""{"system": "s", "conversation": [{"human": "u", "assistant": "a"}, {"human": "v", "assistant": "b"}]}""", "sharegpt", "system: s | user: u | assistant: a | user: v | assistant: b")]
+    [InlineData("""{"messages": [{"role": "User", "content": "u"}, {"role": "ASSISTANT", "content": "a"}]}""", "messages", "user: u | assistant: a")]
+    [InlineData("""{"messages": [{"role": "human", "content": "u"}, {"role": "ai", "content": "a"}, {"role": "Human", "content": "v"}, {"role": "bot", "content": "b"}]}""", "messages", "user: u | assistant: a | user: v | assistant: b")]
+    [InlineData("""{"messages": [{"role": "prompter", "content": "u"}, {"role": "model", "content": "a"}, {"role": "user", "content": "v"}, {"role": "gpt", "content": "b"}]}""", "messages", "user: u | assistant: a | user: v | assistant: b")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "tool_call", "content": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"role": "tool_response", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "function_call", "content": "[{\"name\": \"f\", \"arguments\": {}}, {\"name\": \"g\", \"arguments\": {}}]"}, {"role": "Observation", "content": "3"}, {"role": "chatgpt", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{}}},{"type":"function","function":{"name":"g","arguments":{}}}]} | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "I look."}, {"role": "tool_call", "content": "{\"name\": \"f\", \"arguments\": {}}"}, {"role": "tool_call", "content": "{\"name\": \"g\", \"arguments\": {}}"}, {"role": "tool_response", "content": "3"}, {"role": "tool_response", "content": "4"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: I look. {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{}}},{"type":"function","function":{"name":"g","arguments":{}}}]} | tool: 3 | tool: 4 | assistant: a""")]
+    [InlineData("""{"conversations": [{"from": "Human", "value": "u"}, {"from": "AI", "value": "a"}, {"from": "User", "value": "v"}, {"from": "Bot", "value": "b"}]}""", "sharegpt", "user: u | assistant: a | user: v | assistant: b")]
     [InlineData("""{"prompt": [{"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}]}""", "prompt_completion", "user-: u | assistant: a")]
     public void Conversations_are_found_and_read(string json, string format, string turns)
     {
         var (found, example) = Read(json);
         Assert.Equal(format, found.Name);
         Assert.Equal(turns, Turns(example));
+    }
+
+    /// <summary>What a source says of a name comes first, also where the name is known.</summary>
+    [Theory]
+    [InlineData("""{"messages": [{"role": "Customer", "content": "u"}, {"role": "user", "content": "a"}]}""")]
+    [InlineData("""{"conversations": [{"from": "Customer", "value": "u"}, {"from": "user", "value": "a"}]}""")]
+    public void Names_of_roles_can_be_said(string json) => Assert.Equal(
+        "user: u | assistant: a", Turns(Read(json, new RowSettings { Roles = new Dictionary<string, string> { ["Customer"] = "user", ["user"] = "assistant" } }).Example));
+
+    /// <summary>As Anthropic writes them: text, thinking, tool_use, and results in a turn of the user.</summary>
+    [Fact]
+    public void Content_may_be_blocks()
+    {
+        var (format, example) = Read("""
+            {"system": [{"type": "text", "text": "be brief"}], "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}], "messages": [
+              {"role": "user", "content": [{"type": "text", "text": "what"}]},
+              {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "I look."}, {"type": "tool_use", "id": "t1", "name": "f", "input": {"x": "é"}}, {"type": "tool_use", "id": "t2", "name": "f", "input": {}}]},
+              {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "7"}, {"type": "tool_result", "tool_use_id": "t2", "content": [{"type": "text", "text": "8"}, {"type": "text", "text": "9"}]}, {"type": "text", "text": "and?"}]},
+              {"role": "assistant", "content": "seven"}]}
+            """);
+        Assert.Equal("messages", format.Name);
+        var chat = Assert.IsType<Example.Chat>(example).Conversation;
+        Assert.Equal(["system", "user", "assistant", "tool", "tool", "user", "assistant"], chat.Messages.Select(message => message.Role));
+        Assert.Equal(["be brief", "what", "I look.", "7", "89", "and?", "seven"], chat.Messages.Select(message => message.Content));
+        var call = chat.Messages[2].Fields!;
+        Assert.Equal(("hm", "t1", "é"), (call["reasoning_content"]!.ToString(), call["tool_calls"]![0]!["id"]!.ToString(), call["tool_calls"]![0]!["function"]!["arguments"]!["x"]!.ToString()));
+        Assert.Equal(2, call["tool_calls"]!.AsArray().Count);
+        Assert.Equal("t2", chat.Messages[4].Fields!["tool_call_id"]!.ToString());
+        Assert.Equal("""[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}]""", chat.Tools!.ToJsonString());
+        Assert.Equal(
+            "'messages', turn 1: a block of type tool_use has no name, expected {\"type\": \"tool_use\", \"name\": \"…\", \"input\": {…}}",
+            Problem("""{"messages": [{"role": "assistant", "content": [{"type": "tool_use", "input": {}}]}]}"""));
     }
 
     [Fact]
@@ -87,7 +132,7 @@ public class FormatTests
     [Theory]
     [InlineData("""{"messages": [{"role": "user", "content": "u"}]}""", "has no turn of the role assistant: there is nothing to learn")]
     [InlineData("""{"messages": [{"role": "user"}, {"role": "assistant", "content": "a"}]}""", "'messages', turn 1: 'content' is missing, expected a text (or tool_calls beside it)")]
-    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "robot", "content": "a"}]}""", "'messages', turn 2: the role 'robot' is not known; expected system, developer, user, assistant, tool, function, ipython, or one of roles_to_train")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "robot", "content": "a"}]}""", "'messages', turn 2: the role 'robot' is not known; expected system, developer, user, assistant, tool, function, ipython (human, gpt, ai, bot, observation, function_call and their like, in any case), or one of roles_to_train; say what it means with roles: { robot: user } beside the path")]
     [InlineData("""{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, {"role": "assistant", "content": "a"}]}""", "'messages', turn 1: a content part is of type image_url; only parts of type text are trained on: {\"type\": \"text\", \"text\": \"…\"}")]
     [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a", "weight": 0.5}]}""", "'messages', turn 2: weight is the number 0.5, expected 0 or 1: turns are trained on or not")]
     [InlineData("""{"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": "call f"}]}""", "'conversations', turn 2: calls a function by 'call f', expected JSON: {\"name\": \"…\", \"arguments\": {…}}")]

@@ -114,7 +114,7 @@ public class JudgedRowsTests
     [InlineData($$"""{"chosen": [{{U}}, {{A}}], "rejected": [{{U}}, {{U}}]}""", "preference", "'rejected': the user's turn is judged, expected the assistant's")]
     [InlineData($$"""{"prompt": [{{U}}], "chosen": [{"role": "assistant", "content": "a", "weight": 0}], "rejected": "b"}""", "preference", "'chosen': a turn says not to train on it, and a judged answer counts as a whole")]
     [InlineData($$"""{"prompt": [{{U}}], "chosen": [], "rejected": [{{B}}]}""", "preference", "'chosen' is an empty list, expected a text, a turn or a list of turns")]
-    [InlineData($$"""{"prompt": [{{U}}], "chosen": [{"role": "robot", "content": "x"}], "rejected": [{{B}}]}""", "preference", "'chosen', turn 1: the role 'robot' is not known; expected system, developer, user, assistant, tool, function, ipython, or one of roles_to_train")]
+    [InlineData($$"""{"prompt": [{{U}}], "chosen": [{"role": "robot", "content": "x"}], "rejected": [{{B}}]}""", "preference", "'chosen', turn 1: the role 'robot' is not known; expected system, developer, user, assistant, tool, function, ipython (human, gpt, ai, bot, observation, function_call and their like, in any case), or one of roles_to_train; say what it means with roles: { robot: user } beside the path")]
     [InlineData("""{"prompt": "p", "completion": "a", "label": "maybe"}""", "kto", "'label' is a text, expected true or false (or 1 or 0)")]
     [InlineData("""{"prompt": "p", "completion": "a"}""", "kto", "has no 'label'; found prompt, completion")]
     [InlineData("""{"completion": "a", "label": true}""", "kto", "has no prompt: none of 'prompt', 'instruction', 'question', 'conversations', and no turns before the answer")]
