@@ -83,12 +83,15 @@ public readonly struct Fields
     private bool TryFind(string part, out JsonElement value)
     {
         if (_settings.Columns.TryGetValue(part, out var path)) return TryPath(_row, path, out value);
+        var empty = default(JsonElement);   // a null under one name does not hide what stands under another
         foreach (var name in Names(part))
         {
-            if (_row.TryGetProperty(name, out value) || Respelled(name, out _, out value)) return true;
+            if (!_row.TryGetProperty(name, out value) && !Respelled(name, out _, out value)) continue;
+            if (value.ValueKind != JsonValueKind.Null) return true;
+            empty = value;
         }
-        value = default;
-        return false;
+        value = empty;
+        return empty.ValueKind == JsonValueKind.Null;
     }
 
     /// <summary>The column that has this name in another spelling.</summary>

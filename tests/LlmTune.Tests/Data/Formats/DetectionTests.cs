@@ -30,6 +30,10 @@ public class DetectionTests
     public void Columns_that_are_null_everywhere_do_not_count() => Assert.Equal(
         "messages", Detection.Find(Rows($$"""{"messages": {{Chat}}, "instruction": null, "output": null}, {"messages": {{Chat}}, "instruction": null, "output": null}"""), RowSettings.Default, "x").Name);
 
+    [Fact]
+    public void A_null_under_one_name_does_not_hide_what_stands_under_another() => Assert.Equal(
+        "messages", Detection.Find(Rows($$"""{"messages": null, "conversations": {{Chat}}}"""), RowSettings.Default, "x").Name);
+
     [Theory]
     [InlineData("""{"id": "1", "dialogue": "A: hi B: ho", "summary": "greeting"}""", "dialogue", "summary")]
     [InlineData("""{"article": "a long text", "highlights": "short", "id": "7"}""", "article", "highlights")]
