@@ -121,6 +121,7 @@ public class ConfigFileTests
                     Label = "domain",
                     Split = "train",
                     MaxRepeats = 4,
+                    Roles = new ValueDictionary([new("Customer", "user")]),
                 },
                 new SourceConfig { Path = "-", Label = "#1", PromptTemplate = "{a}\n{b}" },
                 new SourceConfig { Name = "alpaca", Dir = Path.GetFullPath("/data/sets") },

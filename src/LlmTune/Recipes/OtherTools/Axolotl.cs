@@ -49,7 +49,7 @@ internal static class Axolotl
             "image_resize_algorithm", "is_multimodal", "role_boundaries"),
         new("tokenizer_use_mistral_common", NotBuilt("takes Mistral's own tokenizer, which is not built; leave it out for tokenizer.json")),
         new("freeze_mm_modules", Unused("the models here have no part for images")),
-        .. All(Unused(Code), "trust_remote_code"),
+        .. All(Unused(Code), "trust_remote_code", "base_model_ignore_patterns"),
 
         // the method
         new("adapter", Adapter),
@@ -117,7 +117,7 @@ internal static class Axolotl
         .. All(Unused("no padding is computed on, and packed examples never see each other"), "pad_to_sequence_len", "pad_to_multiple_of",
             "eval_sample_packing",
             "batch_flattening", "multipack_real_batches", "pretrain_multipack_attn", "eval_sequence_len"),
-        .. All(Unused(Speed), "sample_packing_group_size", "sample_packing_bin_size", "sample_packing_eff_est", "sample_packing_mp_start_method"),
+        .. All(Unused(Speed), "sample_packing_group_size", "sample_packing_bin_size", "sample_packing_eff_est", "sample_packing_mp_start_method", "sample_packing_seq_len_multiplier"),
         .. All(Unused(Cache), "dataset_prepared_path", "dataset_keep_in_memory", "num_dataset_shards_to_save", "skip_prepare_dataset",
             "is_preprocess",
             "preprocess_iterable", "total_num_tokens", "total_supervised_tokens"),
@@ -138,7 +138,7 @@ internal static class Axolotl
         new("learning_rate", To("training.learning_rate")),
         new("lr_scheduler", OneOf("training.lr_scheduler_type", Scheduler, Schedulers)),   // cosine in both
         new("lr_scheduler_kwargs", To("training.lr_scheduler_kwargs")),
-        .. All(NotBuilt("is a schedule of its own, which is not built; leave it out"), "cosine_min_lr_ratio", "cosine_constant_lr_ratio",
+        .. All(NotBuilt("is a schedule of its own, which is not built; leave it out"), "cosine_min_lr_ratio", "cosine_constant_lr_ratio", "eta_min",
             "lr_quadratic_warmup", "lr_div_factor"),
         .. All(NotBuilt("gives parts of the model rates of their own, which is not built; leave it out"), "lr_groups", "embedding_lr",
             "embedding_lr_scale"),
