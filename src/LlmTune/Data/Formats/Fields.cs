@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using LlmTune.Data.Sources;
+using LlmTune.Io;
 
 namespace LlmTune.Data.Formats;
 
@@ -47,12 +49,28 @@ public readonly struct Fields
         return value.GetString() is { Length: > 0 } text ? text : null;
     }
 
-    /// <summary>A list that must be there and have something in it.</summary>
+    /// <summary>A list that must be there and have something in it; it may be written as JSON text, as tables of texts have it.</summary>
     public JsonElement List(string part)
     {
         var value = Get(part);
+        if (value.ValueKind == JsonValueKind.String && value.GetString()!.AsSpan().TrimStart() is ['[', ..]) value = Parsed(part, value.GetString()!);
         if (value.ValueKind != JsonValueKind.Array) throw Wrong(part, value, "a list");
         return value.GetArrayLength() > 0 ? value : throw new RowException($"'{ColumnOf(part)}' is empty");
+    }
+
+    /// <summary>The same; false where it is not there, or no list that can be read.</summary>
+    public bool TryList(string part, out JsonElement list)
+    {
+        if (!TryGet(part, out list)) return false;
+        if (list.ValueKind == JsonValueKind.String && Turns.Parse(list.GetString()!) is { } parsed) list = parsed;
+        return list.ValueKind == JsonValueKind.Array && list.GetArrayLength() > 0;
+    }
+
+    private JsonElement Parsed(string part, string text)
+    {
+        if (Turns.Parse(text) is { } parsed) return parsed;
+        var mistake = JsonMistake.Find(Encoding.UTF8.GetBytes(text));
+        throw new RowException($"'{ColumnOf(part)}' is a text that is not JSON: {mistake.What}");
     }
 
     internal RowException Wrong(string part, JsonElement found, string expected) =>

@@ -20,7 +20,7 @@ internal static class Messages
 
     private static bool Fits(Fields row)
     {
-        if (!row.TryGet("messages", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0) return false;
+        if (!row.TryList("messages", out var list)) return false;
         return list[0].ValueKind == JsonValueKind.Object && list[0].TryGetProperty(row.Settings.TurnKeys?.Role ?? "role", out _);
     }
 

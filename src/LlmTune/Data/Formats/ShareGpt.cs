@@ -19,7 +19,7 @@ internal static class ShareGpt
 
     private static bool Fits(Fields row)
     {
-        if (!row.TryGet("conversations", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0) return false;
+        if (!row.TryList("conversations", out var list)) return false;
         return list[0].ValueKind == JsonValueKind.Object && (list[0].TryGetProperty(row.Settings.TurnKeys?.Role ?? "from", out _) || Exchanges.Is(list[0]));
     }
 

@@ -58,6 +58,21 @@ public class FormatTests
         Assert.Equal(turns, Turns(example));
     }
 
+    /// <summary>Tables of texts hold lists as JSON, or as Python prints them, which is said.</summary>
+    [Fact]
+    public void A_list_may_be_written_as_text()
+    {
+        const string Chat = """[{"role": "user", "content": "it's"}, {"role": "assistant", "content": "a"}]""";
+        string Row(string column, string text) => JsonSerializer.Serialize(new Dictionary<string, string> { [column] = text });
+        Assert.Equal("user: it's | assistant: a", Turns(Read(Row("messages", Chat)).Example));
+        var (format, example) = Read(Row("conversations", """ [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]"""));
+        Assert.Equal(("sharegpt", "user: u | assistant: a"), (format.Name, Turns(example)));
+        Assert.Equal(
+            "'messages' is a text that is not JSON: a text in single quotes, as Python prints it; JSON has double quotes: json.dumps(row) writes JSON, str(row) and print(row) do not",
+            Problem(Row("messages", "[{'role': 'user', 'content': 'u'}]")));
+        Assert.Equal("'messages' is a text, expected a list", Problem(Row("messages", "hello")));
+    }
+
     /// <summary>What a source says of a name comes first, also where the name is known.</summary>
     [Theory]
     [InlineData("""{"messages": [{"role": "Customer", "content": "u"}, {"role": "user", "content": "a"}]}""")]
