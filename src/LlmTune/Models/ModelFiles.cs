@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using LlmTune.Io;
@@ -16,7 +17,9 @@ public static class ModelFiles
         "chat_template.jinja", "chat_template.json",
     ];
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private const string GenerationName = "generation_config.json";
+
+    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Copies everything but weights, config.json and the model card, with the tokenizer of another folder where that is not the same.</summary>
     public static void CopyBeside(string from, string tokenizer, string to)
@@ -44,10 +47,28 @@ public static class ModelFiles
     /// <summary>Writes config.json as it is in another folder, with changes.</summary>
     public static void WriteConfig(string from, string to, Action<JsonObject> change)
     {
-        var config = (JsonObject)JsonNode.Parse(File.ReadAllBytes(Path.Combine(from, "config.json")))!;
+        var config = ReadConfig(from);
         change(config);
-        AtomicFile.WriteText(Path.Combine(to, "config.json"), config.ToJsonString(Indented) + "\n");
+        WriteConfig(to, config);
     }
+
+    /// <summary>config.json of a folder.</summary>
+    public static JsonObject ReadConfig(string folder) => Read(Path.Combine(folder, "config.json"));
+
+    public static void WriteConfig(string folder, JsonObject config) => Write(Path.Combine(folder, "config.json"), config);
+
+    /// <summary>generation_config.json of a folder; null where there is none.</summary>
+    public static JsonObject? ReadGeneration(string folder)
+    {
+        var file = Path.Combine(folder, GenerationName);
+        return File.Exists(file) ? Read(file) : null;
+    }
+
+    public static void WriteGeneration(string folder, JsonObject generation) => Write(Path.Combine(folder, GenerationName), generation);
+
+    internal static JsonObject Read(string file) => (JsonObject)JsonNode.Parse(File.ReadAllBytes(file))!;
+
+    internal static void Write(string file, JsonObject content) => AtomicFile.WriteText(file, content.ToJsonString(Readable) + "\n");
 
     private static void CopyTemplates(string from, string to)
     {

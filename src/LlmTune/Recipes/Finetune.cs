@@ -46,7 +46,7 @@ public static class Finetune
             : $"LoRA r {adapters.Plan.Rank}, alpha {adapters.Plan.Alpha} on {adapters.Adapters.Count()} layers{Copies(adapters)}";
         log.Information("{Method}: {Trainable:N0} trainable parameters, {Share:F2} % of the model", method, trainable, 100.0 * trainable / folder.Spec.Parameters);
 
-        foreach (var finding in RunData.Audit(plan.Tokenizer, corpus, folder, Embeddings(model, adapters)))
+        foreach (var finding in RunData.Audit(plan.Tokenizer, plan.Template, corpus, folder, Embeddings(model, adapters)))
             log.Warning("{Check}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
 
         var recomputed = plan.Memory(trainable).Recomputed;
@@ -74,7 +74,7 @@ public static class Finetune
         {
             try
             {
-                Save(run, plan, model, adapters);
+                Save(run, plan, model, adapters, log);
             }
             catch (Exception inner) when (inner is not OperationCanceledException)
             {
@@ -84,7 +84,7 @@ public static class Finetune
         }
         var last = evaluation.At(steps);
 
-        Save(run, plan, model, adapters);
+        Save(run, plan, model, adapters, log);
         run.AddFact("ended", Ended(steps, interrupted, first, last));
         run.AddFact("trained_on", realised.ToJson());
         if (corpus.Training.Count > 1) log.Information("Trained on {Shares}", realised.Text);
@@ -187,26 +187,20 @@ public static class Finetune
     }
 
     /// <summary>Writes what was trained, with all that it needs to be used.</summary>
-    private static void Save(RunFolder run, RunPlan plan, Decoder model, AdapterSet? adapters)
+    private static void Save(RunFolder run, RunPlan plan, Decoder model, AdapterSet? adapters, ILogger log)
     {
+        var files = ServingFiles.Of(plan);
         if (adapters is null)
         {
             AtomicFolder.Write(run.Model, replace: false, staged =>
             {
                 ModelWriter.Write(staged, model, plan.Folder.Path, plan.Tokenizer.Folder);
-                WriteTemplate(staged);
+                files.Complete(staged, log);
             });
             return;
         }
         AdapterFolder.Write(run.Adapter, adapters, model.Parts, Directory.Exists(plan.Folder.Name) ? Path.GetFullPath(plan.Folder.Path) : plan.Folder.Name);
-        ModelFiles.CopyTokenizer(plan.Tokenizer.Folder, run.Adapter);
-        WriteTemplate(run.Adapter);
-
-        void WriteTemplate(string folder)
-        {
-            if (plan is { Template: { } template, Config.Model.ChatTemplate: not null })
-                AtomicFile.WriteText(Path.Combine(folder, "chat_template.jinja"), template.Source);
-        }
+        files.WriteBeside(run.Adapter, log);
     }
 
     private static JsonObject Facts(ModelFolder folder, Device device, ScalarType type, Corpus corpus, long trainable, int steps) => new()

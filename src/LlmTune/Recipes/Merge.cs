@@ -70,6 +70,7 @@ public static class Merge
         {
             if (untied) config["tie_word_embeddings"] = false;
         });
+        ServingFiles.Of(source, folder.Path, log).Complete(staged, log);
         var types = string.Join(", ", plan.Select(t => t.Type.ToString().ToLowerInvariant()).Distinct());
         log.Information("Merged {Count} tensors of {Model} in float32, stored as {Types}{Untied}",
             merging.Changed.Count, folder.Name, types, untied ? "; the head is no longer tied to the embedding" : "");

@@ -127,8 +127,14 @@ public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder
     /// <summary>What makes text of conversations; null where the model has nothing of the kind.</summary>
     public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder);
 
-    /// <summary>Tokens that end an answer: the tokenizer's end token and those of generation_config.json or config.json.</summary>
-    public IReadOnlyList<int> EndTokens => [.. new[] { Tokenizer.EosId }.OfType<int>().Concat(Folder.GenerationEndTokens).Distinct()];
+    /// <summary>Tokens that end an answer: the tokenizer's end token, and those of generation_config.json beside the adapter, of the model, or of config.json.</summary>
+    public IReadOnlyList<int> EndTokens =>
+    [
+        .. new[] { Tokenizer.EosId }.OfType<int>()
+            .Concat(Source.Adapter is { } adapter && ModelFiles.ReadGeneration(adapter) is { } generation ? SpecialTokenIds.Ends(generation) : [])
+            .Concat(Folder.GenerationEndTokens)
+            .Distinct(),
+    ];
 
     public void Dispose()
     {

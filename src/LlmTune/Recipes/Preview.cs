@@ -129,7 +129,7 @@ public static class Preview
             RowsPerStep = shape.RowsPerStep,
             StepsPerEpoch = stepsPerEpoch,
             Steps = steps,
-            Findings = [.. StoredAudit.Check(config, tokenizer, corpus, folder), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
+            Findings = [.. StoredAudit.Check(config, tokenizer, template, corpus, folder), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
         };
     }
 

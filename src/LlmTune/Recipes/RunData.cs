@@ -84,8 +84,9 @@ internal static class RunData
         $"let its rows go through the template: {pairs.Instead}; keep them as they are only where the model will be asked in plain text too"));
 
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
+    /// <param name="template">The template of the run: what it closes answers with is saved as an end of generation.</param>
     /// <param name="embeddings">Null where the weights are not there.</param>
-    public static IReadOnlyList<AuditFinding> Audit(HfTokenizer tokenizer, Corpus corpus, ModelFolder folder, AuditEmbeddings? embeddings)
+    public static IReadOnlyList<AuditFinding> Audit(HfTokenizer tokenizer, ChatTemplate? template, Corpus corpus, ModelFolder folder, AuditEmbeddings? embeddings)
     {
         var rows = corpus.Training.SelectMany(documents => documents.Take(AuditedRows)).SelectMany(corpus.Sequences).Select(sequence =>
         {
@@ -93,7 +94,7 @@ internal static class RunData
             var isText = TextFormats.Contains(corpus.Report.Sources[sequence.Source].Format);
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
         }).ToList();
-        var stops = new[] { tokenizer.EosId }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
+        var stops = new[] { tokenizer.EosId, template is null ? null : EndOfTurn.Of(template, tokenizer) }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
         return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus), .. PlainPairs(corpus)];
     }
 }

@@ -125,7 +125,7 @@ public sealed class RunPlan : IDisposable
 
     /// <summary>Mistakes with special tokens, as far as they show before the model is loaded.</summary>
     public IReadOnlyList<AuditFinding> Audit() =>
-        [.. StoredAudit.Check(Config, Tokenizer, Corpus, Folder).Where(finding => finding.Level is AuditLevel.Error or AuditLevel.Warning)];
+        [.. StoredAudit.Check(Config, Tokenizer, Template, Corpus, Folder).Where(finding => finding.Level is AuditLevel.Error or AuditLevel.Warning)];
 
     /// <summary>Bytes that are free on the device.</summary>
     public long FreeMemory => _memory.Free;

@@ -9,14 +9,14 @@ namespace LlmTune.Recipes;
 /// <summary>The audit of special tokens before a model is loaded, with the embeddings as they lie in its folder, where they do.</summary>
 internal static class StoredAudit
 {
-    public static IReadOnlyList<AuditFinding> Check(RunConfig config, HfTokenizer tokenizer, Corpus corpus, ModelFolder folder)
+    public static IReadOnlyList<AuditFinding> Check(RunConfig config, HfTokenizer tokenizer, ChatTemplate? template, Corpus corpus, ModelFolder folder)
     {
-        if (config.Model.Init == ModelInit.Random) return RunData.Audit(tokenizer, corpus, folder, new AuditEmbeddings(_ => [], Frozen: false));
-        if (Open(folder.Path) is not { } weights) return RunData.Audit(tokenizer, corpus, folder, embeddings: null);
+        if (config.Model.Init == ModelInit.Random) return RunData.Audit(tokenizer, template, corpus, folder, new AuditEmbeddings(_ => [], Frozen: false));
+        if (Open(folder.Path) is not { } weights) return RunData.Audit(tokenizer, template, corpus, folder, embeddings: null);
         using (weights)
         {
             using var table = weights.Alias(Decoder.EmbeddingWeight);
-            return RunData.Audit(tokenizer, corpus, folder, RunData.Embeddings(table, IsFrozen(config, folder)));
+            return RunData.Audit(tokenizer, template, corpus, folder, RunData.Embeddings(table, IsFrozen(config, folder)));
         }
     }
 

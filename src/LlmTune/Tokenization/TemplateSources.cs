@@ -51,6 +51,10 @@ internal static class TemplateSources
         return KnowsMarks(tokenizer) ? (ChatMl, "built-in ChatML", null) : null;
     }
 
+    /// <summary>The model's further templates by name, beside the one that conversations get unasked.</summary>
+    public static IReadOnlyDictionary<string, string> Named(HfTokenizer tokenizer, string folder) =>
+        Own(tokenizer, folder).Where(own => own.Key != Default).ToDictionary(own => own.Key, own => own.Value.Source, StringComparer.Ordinal);
+
     private static bool KnowsMarks(HfTokenizer tokenizer) => tokenizer.TokenId("<|im_start|>") is not null && tokenizer.TokenId("<|im_end|>") is not null;
 
     private static (string Source, string Origin) Set(string setting, string folder, Dictionary<string, (string Source, string Origin)> own, HfTokenizer tokenizer)

@@ -110,7 +110,7 @@ public static class TokenAudit
     }
 
     /// <summary>The special token that ends a turn, white space behind it not regarded; null where there is none or it is not trained on.</summary>
-    private static int? EndToken(HfTokenizer tokenizer, AuditRow row, int end)
+    internal static int? EndToken(HfTokenizer tokenizer, AuditRow row, int end)
     {
         foreach (var i in LastTokens(end))
         {
