@@ -127,7 +127,7 @@ public sealed class ServingFilesTests : IDisposable
         Assert.True(code == 0, error);
         Assert.Contains("\nChat template saved: built-in ChatML\n", error, StringComparison.Ordinal);
         Assert.Contains(
-            "\nAnswers end at </s> (257), ą (5), Ć (6), <|im_end|> (259); generation_config.json now has eos_token_id [257, 5, 6, 259] (was [5, 6, 257])\n", error, StringComparison.Ordinal);
+            "\nAnswers end at </s> (257), ą (5), Ć (6), <|im_end|> (259); generation_config.json now has eos_token_id [257, 5, 6, 259] (was [5, 6, 257]), bos_token_id 256 (was not there)\n", error, StringComparison.Ordinal);
         Assert.Contains("\nconfig.json now has eos_token_id [257, 5, 6] (was [5, 6])\n", error, StringComparison.Ordinal);
         Assert.DoesNotContain("stop-token", error, StringComparison.Ordinal);   // the warning about what is put right here
     }
