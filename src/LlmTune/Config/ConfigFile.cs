@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LlmTune.Io;
 
 namespace LlmTune.Config;
 
@@ -25,6 +26,7 @@ public static class ConfigFile
             throw new RequestException($"there is no file {path} in {Directory.GetCurrentDirectory()}{Suggest.Hint(Similar(path))}");
         if (new FileInfo(path).Length is > LargestFile and var size)
             throw new RequestException($"{path} has {size / 1e6:f0} MB; this is not a run file (did you mean to name it under data.sources?)");
+        LfsPointer.Refuse(path);
         return File.ReadAllText(path);
     }
 

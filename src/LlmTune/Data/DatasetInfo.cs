@@ -41,6 +41,8 @@ internal static class DatasetInfo
         "formatting", "ranking", "columns", "tags",
     ];
 
+    private static readonly string[] Formattings = ["alpaca", "sharegpt", "openai"];
+
     private static readonly string[] Tagged = ["role_tag", "content_tag", .. Roles.Select(role => role.Tag)];
 
     /// <summary>Opens the source that the entry describes; what the run file says itself comes first.</summary>
@@ -52,7 +54,7 @@ internal static class DatasetInfo
         var place = $"{file}, {config.Name}";
         RequireKnown(entry, Keys, place);
         if (entry.TryGetProperty("tags", out var tags)) RequireKnown(tags, Tagged, $"{place}, tags");
-        var formatting = Text(entry, "formatting") ?? "alpaca";
+        var formatting = Text(entry, "formatting")?.ToLowerInvariant() ?? "alpaca";
         var path = Text(entry, "file_name") is { } name ? Path.Combine(config.Dir!, name)
             : Text(entry, "hf_hub_url") ?? throw new RequestException($"{place}: has neither file_name nor hf_hub_url, from which alone rows are read here");
         RefuseMedia(entry, place);
@@ -62,7 +64,8 @@ internal static class DatasetInfo
             "alpaca" => AlpacaParts,
             "sharegpt" => ShareGptParts,
             "openai" => OpenAiParts,
-            _ => throw new RequestException($"{place}: formatting '{formatting}' is not read here; expected alpaca, sharegpt or openai"),
+            _ => throw new RequestException(
+                $"{place}: formatting '{formatting}' is not read here{Suggest.Hint(Suggest.Nearest(formatting, Formattings))}; expected {Suggest.Either(Formattings)}"),
         };
         var columns = Columns(entry, judged is null ? parts : JudgedParts(parts, judged), place);
         var format = judged ?? (formatting == "openai" ? "messages" : formatting);

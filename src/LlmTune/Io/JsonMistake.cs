@@ -59,7 +59,7 @@ internal readonly record struct JsonMistake(int Offset, string What)
                 Space();
                 if (Ends("a list")) return false;
                 if (Current == ']') return Skip(1);
-                if (!first && Current != ',') return Comment() || Wrong($"a comma is missing before {Shown()}");
+                if (!first && Current != ',') return Comment() || NoComma();
                 if (!first)
                 {
                     var comma = _at++;
@@ -101,7 +101,7 @@ internal readonly record struct JsonMistake(int Offset, string What)
                 Space();
                 if (Ends("an object")) return false;
                 if (Current == '}') return Skip(1);
-                if (!first && Current != ',') return Comment() || Wrong($"a comma is missing before {Shown()}");
+                if (!first && Current != ',') return Comment() || NoComma();
                 if (!first)
                 {
                     var comma = _at++;
@@ -168,7 +168,7 @@ internal readonly record struct JsonMistake(int Offset, string What)
             var whole = digits.IndexOfAnyExceptInRange((byte)'0', (byte)'9');
             if (whole < 0) whole = digits.Length;
             var good = whole > 0 && (whole == 1 || digits[0] != '0') && Fraction(digits[whole..]);
-            return good ? Skip(word.Length) : Wrong($"{Shown()} is no number as JSON writes it");
+            return good ? Skip(word.Length) : NoNumber();
         }
 
         private static bool Fraction(ReadOnlySpan<byte> rest)
@@ -201,6 +201,7 @@ internal readonly record struct JsonMistake(int Offset, string What)
                 case "undefined":
                     return Wrong("undefined is JavaScript, in JSON it is null");
             }
+            if (Current is (byte)'.' or (byte)'+' && _at + 1 < _text.Length && _text[_at + 1] is (>= (byte)'0' and <= (byte)'9') or (byte)'.') return NoNumber();
             return Comment() || Quote() || Wrong(Current is (byte)',' or (byte)':' or (byte)'}' or (byte)']'
                 ? $"a value is missing before {Shown()}"
                 : $"{Shown()} is no value of JSON; a text stands in double quotes");
@@ -220,6 +221,12 @@ internal readonly record struct JsonMistake(int Offset, string What)
         /// <summary>Says that there is a comment, where one stands here. False in every case.</summary>
         private bool Comment() => (Current == '#' || _text[_at..].StartsWith("//"u8) || _text[_at..].StartsWith("/*"u8))
             && Wrong("a comment, which JSON does not have; remove it");
+
+        private bool NoNumber() => Wrong($"{Shown()} is no number as JSON writes it");
+
+        /// <summary>Behind a text that ends at a quote of its own letters follow.</summary>
+        private bool NoComma() => Wrong(_at > 0 && char.IsLetterOrDigit((char)Current)
+            ? $"a comma is missing before {Shown()} (a quote within a text is written \\\")" : $"a comma is missing before {Shown()}");
 
         private bool Trailing(int comma)
         {

@@ -36,6 +36,7 @@ public sealed class DatasetInfoTests : IDisposable
               "tag": { "file_name": "chat.jsonl", "formatting": "sharegpt", "columns": { "messages": "turns" }, "tags": { "role": "who" } },
               "column": { "file_name": "orca.jsonl", "columns": { "promt": "question" } },
               "placeless": { "script_url": "x" },
+              "near": { "file_name": "orca.jsonl", "formatting": "sharegtp" },
               "odd": { "file_name": "orca.jsonl", "formatting": "parallel" }
             }
             """);
@@ -90,6 +91,7 @@ public sealed class DatasetInfoTests : IDisposable
     [InlineData("placeless", "dataset_info.json, placeless: has neither file_name nor hf_hub_url, from which alone rows are read here")]
     [InlineData("pictures", "dataset_info.json, pictures: its rows hold images; only text is trained on")]
     [InlineData("tagged", "dataset_info.json, tagged: the column 'length' is not read here; expected messages, system, tools")]
+    [InlineData("near", "dataset_info.json, near: formatting 'sharegtp' is not read here, did you mean 'sharegpt'?; expected alpaca, sharegpt or openai")]
     [InlineData("odd", "dataset_info.json, odd: formatting 'parallel' is not read here; expected alpaca, sharegpt or openai")]
     [InlineData("chta", "dataset_info.json has no entry 'chta', did you mean 'chat'?")]
     public void What_cannot_be_read_is_refused(string name, string message) =>

@@ -12,12 +12,12 @@ internal sealed partial record ColumnGuess(string? Prompt, string? Answer, strin
         Answers =
         [
             "completion", "answer", "response", "output", "query", "sql", "target", "summary", "label", "highlights", "reply", "solution", "translation", "abstract",
-            "headline", "title",
+            "headline", "title", "tgt",
         ],
         Prompts =
         [
             "prompt", "question", "instruction", "input", "text", "article", "document", "dialogue", "dialog", "conversation", "utterance", "comment", "passage",
-            "source", "query", "problem", "request", "sentence", "review", "body", "content", "context",
+            "source", "query", "problem", "request", "sentence", "review", "body", "content", "context", "src",
         ],
         Contexts = ["context", "schema", "passage", "input", "document"],
         Others = ["id", "idx", "index", "uid", "uuid", "guid", "key", "hash", "url", "uri", "link", "date", "time", "timestamp", "split", "version", "author", "language", "lang"];

@@ -87,6 +87,7 @@ internal static class ContentBlocks
         block.TryGetProperty("content", out var content);
         var result = new JsonObject { [roleKey] = "tool", [contentKey] = Text(content) ?? (content.ValueKind == JsonValueKind.Undefined ? "" : content.GetRawText()) };
         if (block.TryGetProperty("tool_use_id", out var id)) result["tool_call_id"] = Turns.Node(id);
+        foreach (var more in block.EnumerateObject().Where(property => property.Name is not ("type" or "tool_use_id" or "content"))) result[more.Name] = Turns.Node(more.Value);
         return result;
     }
 }

@@ -7,8 +7,8 @@ namespace LlmTune.Data.Formats;
 public static class Detection
 {
     /// <summary>
-    /// The first format that most of the rows fit. Where values are missing or null in too many of them, the one that the others fit and whose
-    /// columns all have; else the first whose columns most of them have, so that what is wrong with the values is said row by row.
+    /// The first format that most of the rows fit. Where values are null in too many of them, the one that the others fit and whose columns most
+    /// have; else the first whose columns most have, or the one that a good part fits, so that what is wrong with the others is said row by row.
     /// </summary>
     /// <param name="rows">Some rows from the beginning; at least one.</param>
     /// <exception cref="RequestException">None fits: the message names the columns and shows how to map them.</exception>
@@ -19,10 +19,14 @@ public static class Detection
         return candidates.Find(f => Most(rows, row => f.Fits(new Fields(row, f, settings))))
             ?? named.Where(f => Fitting(f) > 0).MaxBy(Fitting)
             ?? named.FirstOrDefault()
+            ?? candidates.Where(f => Fitting(f) * GoodPart >= rows.Count).MaxBy(Fitting)
             ?? throw new RequestException(Undetected(rows, settings, source));
 
         int Fitting(RowFormat format) => rows.Count(row => format.Fits(new Fields(row, format, settings)));
     }
+
+    /// <summary>One row in so many is a good part.</summary>
+    private const int GoodPart = 4;
 
     /// <summary>Whether a format has the parts that the settings speak of.</summary>
     private static bool MayHave(RowFormat format, RowSettings settings) =>

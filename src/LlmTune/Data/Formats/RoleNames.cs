@@ -41,7 +41,7 @@ internal static class RoleNames
     /// <param name="functionCalls">Whether the name function stands for a call, as ShareGPT has it, not for the result of one, as OpenAI does.</param>
     public static string? Find(string name, bool functionCalls = false)
     {
-        name = name.Trim();
+        name = name.Trim(' ', ':');
         if (Array.Find(Known, known => known.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } role)
             return role == "function" && functionCalls ? Call : role;
         return Others.GetValueOrDefault(name);

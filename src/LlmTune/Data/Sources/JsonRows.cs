@@ -17,6 +17,9 @@ internal static class JsonRows
     /// <summary>Lists of objects that belong to one row.</summary>
     private static readonly string[] OfOneRow = ["tools", "functions", "completions", "responses", "answers"];
 
+    /// <summary>Of a table each of these would hold lists.</summary>
+    private static readonly string[] Talks = ["messages", "conversations", "conversation", "history"];
+
     /// <exception cref="RequestException">The file is not JSON from somewhere on, or neither rows nor columns.</exception>
     public static IEnumerable<Row> Read(Stream stream, string file)
     {
@@ -104,7 +107,7 @@ internal static class JsonRows
     {
         var columns = only.Value.EnumerateObject().Select(p => (p.Name, p.Value)).ToList();
         if (columns.Count == 0) throw new RequestException($"{file} is one object with nothing in it: {Expected}");
-        if (columns.Exists(c => TurnList.Is(c.Value))) return [only];
+        if (columns.Exists(c => TurnList.Is(c.Value) || (Talks.Contains(c.Name) && AreObjects(c.Value)))) return [only];
         var isTable = columns.TrueForAll(c => c.Value.ValueKind == JsonValueKind.Array);
         if ((!isTable || columns.Count == 1) && columns.Find(c => IsRows(c.Name, c.Value)) is { Name: { } wrapper })
         {
@@ -121,8 +124,10 @@ internal static class JsonRows
         return Transpose(columns, rows, file);
     }
 
-    private static bool IsRows(string name, JsonElement value) =>
-        !OfOneRow.Contains(name) && value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Object);
+    private static bool IsRows(string name, JsonElement value) => !OfOneRow.Contains(name) && AreObjects(value);
+
+    private static bool AreObjects(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Object);
 
     private static IEnumerable<Row> Transpose(List<(string Name, JsonElement Value)> columns, int rows, string file)
     {

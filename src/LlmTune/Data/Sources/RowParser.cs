@@ -12,6 +12,7 @@ internal static class RowParser
 
     public static Row Parse(ReadOnlySpan<byte> json, string file, long line)
     {
+        if (json.StartsWith("\uFEFF"u8)) json = json[3..];   // where files with a byte order mark were joined
         if (!Utf8.IsValid(json)) return Row.Bad(file, line, "is not UTF-8; convert the file, for example with iconv");
         if (HasLoneSurrogate(json)) return Row.Bad(file, line, "holds half of a surrogate pair as an escape (\\ud800 to \\udfff), which is no text");
         try

@@ -21,6 +21,7 @@ public class DetectionTests
     [InlineData("""{"text": null}, {"text": null}, {"text": "a"}""", "text")]
     [InlineData("""{"messages": null}, {"messages": []}, {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""", "messages")]
     [InlineData("""{"conversations": []}, {"conversations": null}, {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}""", "sharegpt")]
+    [InlineData("""{"instruction": "a", "input": ""}, {"instruction": "b", "input": "", "output": "c"}""", "alpaca")]
     [InlineData("""{"chosen": "a", "rejected": null, "prompt": "p"}, {"chosen": null, "rejected": "b", "prompt": "p"}""", "preference")]
     public void A_null_in_the_first_rows_does_not_hide_the_format(string rows, string format) =>
         Assert.Equal(format, Detection.Find(Rows(rows), RowSettings.Default, "rows.jsonl").Name);
@@ -43,6 +44,8 @@ public class DetectionTests
     [InlineData("""{"document": "d d d d", "headline": "d", "n": 3}""", "document", "headline")]
     [InlineData("""{"schema": "t(a)", "question": "how many?", "sql": "SELECT 1"}""", "question", "sql")]
     [InlineData("""{"body": "a long letter", "tag": "x"}""", "body", "tag")]
+    [InlineData("""{"src": "eins", "tgt": "one"}""", "src", "tgt")]
+    [InlineData("""{"review": "a good film", "sentiment": "+"}""", "review", "sentiment")]
     public void Likely_columns_are_proposed(string row, string prompt, string answer) =>
         Assert.Contains($"\n    columns: {{ prompt: {prompt}, completion: {answer} }}\n", Refusal(row), StringComparison.Ordinal);
 

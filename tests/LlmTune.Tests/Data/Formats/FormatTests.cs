@@ -40,7 +40,7 @@ public class FormatTests
     [InlineData("""{"system": "s", "query": "q", "response": "r", "history": [["q0", "r0"], ["q1", "r1"]]}""", "question_answer", "system: s | user: q0 | assistant: r0 | user: q1 | assistant: r1 | user: q | assistant: r")]
     [InlineData("""{"query": "q", "response": "r"}""", "question_answer", "user: q | assistant: r")]
     [InlineData("""{"system": "s", "conversation": [{"human": "u", "assistant": "a"}, {"human": "v", "assistant": "b"}]}""", "sharegpt", "system: s | user: u | assistant: a | user: v | assistant: b")]
-    [InlineData("""{"messages": [{"role": "User", "content": "u"}, {"role": "ASSISTANT", "content": "a"}]}""", "messages", "user: u | assistant: a")]
+    [InlineData("""{"messages": [{"role": "User:", "content": "u"}, {"role": " ASSISTANT", "content": "a"}]}""", "messages", "user: u | assistant: a")]
     [InlineData("""{"messages": [{"role": "human", "content": "u"}, {"role": "ai", "content": "a"}, {"role": "Human", "content": "v"}, {"role": "bot", "content": "b"}]}""", "messages", "user: u | assistant: a | user: v | assistant: b")]
     [InlineData("""{"messages": [{"role": "prompter", "content": "u"}, {"role": "model", "content": "a"}, {"role": "user", "content": "v"}, {"role": "gpt", "content": "b"}]}""", "messages", "user: u | assistant: a | user: v | assistant: b")]
     [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "tool_call", "content": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"role": "tool_response", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
@@ -88,7 +88,7 @@ public class FormatTests
             {"system": [{"type": "text", "text": "be brief"}], "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}], "messages": [
               {"role": "user", "content": [{"type": "text", "text": "what"}]},
               {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": "I look."}, {"type": "tool_use", "id": "t1", "name": "f", "input": {"x": "é"}}, {"type": "tool_use", "id": "t2", "name": "f", "input": {}}]},
-              {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "7"}, {"type": "tool_result", "tool_use_id": "t2", "content": [{"type": "text", "text": "8"}, {"type": "text", "text": "9"}]}, {"type": "text", "text": "and?"}]},
+              {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "7", "is_error": true}, {"type": "tool_result", "tool_use_id": "t2", "content": [{"type": "text", "text": "8"}, {"type": "text", "text": "9"}]}, {"type": "text", "text": "and?"}]},
               {"role": "assistant", "content": "seven"}]}
             """);
         Assert.Equal("messages", format.Name);
@@ -98,7 +98,7 @@ public class FormatTests
         var call = chat.Messages[2].Fields!;
         Assert.Equal(("hm", "t1", "é"), (call["reasoning_content"]!.ToString(), call["tool_calls"]![0]!["id"]!.ToString(), call["tool_calls"]![0]!["function"]!["arguments"]!["x"]!.ToString()));
         Assert.Equal(2, call["tool_calls"]!.AsArray().Count);
-        Assert.Equal("t2", chat.Messages[4].Fields!["tool_call_id"]!.ToString());
+        Assert.Equal(("t1", "true", "t2"), (chat.Messages[3].Fields!["tool_call_id"]!.ToString(), chat.Messages[3].Fields!["is_error"]!.ToString(), chat.Messages[4].Fields!["tool_call_id"]!.ToString()));
         Assert.Equal("""[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}]""", chat.Tools!.ToJsonString());
         Assert.Equal(
             "'messages', turn 1: a block of type tool_use has no name, expected {\"type\": \"tool_use\", \"name\": \"…\", \"input\": {…}}",

@@ -41,6 +41,7 @@ public class JsonRowsTests
     [InlineData("""{"instruction": "a", "input": "", "output": "b"}""")]
     [InlineData("""{"instruction": "a", "output": "b", "history": [["c", "d"]]}""")]
     [InlineData("""{"text": "a"}""")]
+    [InlineData("""{"conversation": [{"human": "a", "assistant": "b"}]}""")]
     public void One_object_that_is_no_table_is_a_row(string json) => Assert.Equal(json, Assert.Single(Rows(json)).Value.GetRawText());
 
     [Fact]

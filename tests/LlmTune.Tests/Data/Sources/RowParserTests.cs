@@ -19,6 +19,9 @@ public class RowParserTests
     public void What_is_no_row_says_why(string line, string problem) => Assert.Equal(problem, Parse(line).Problem);
 
     [Fact]
+    public void A_byte_order_mark_of_joined_files_is_passed_over() => Assert.Null(Parse("\uFEFF{\"a\": 1}").Problem);
+
+    [Fact]
     public void A_line_of_turns_is_a_conversation() => Assert.Equal(
         """{"messages":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]}""", Parse("""[{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]""").Value.GetRawText());
 }
