@@ -9,10 +9,10 @@ namespace LlmTune.Recipes.OtherTools;
 /// <summary>The keys of axolotl whose meaning depends on others.</summary>
 internal static partial class AxolotlRules
 {
-    /// <summary>Plugins that compute the same in another way.</summary>
+    /// <summary>Plugins that compute the same in another way, or report.</summary>
     private static readonly string[] HarmlessPlugins =
         ["axolotl.integrations.liger.LigerPlugin", "axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin",
-            "axolotl.integrations.kernels.KernelsPlugin"];
+            "axolotl.integrations.kernels.KernelsPlugin", "axolotl.integrations.swanlab.SwanLabPlugin"];
 
     private static readonly string[] Linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
