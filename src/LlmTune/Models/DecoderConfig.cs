@@ -73,6 +73,6 @@ public static class DecoderConfig
                 var other => throw new UnsupportedModelException($"{config.File}: layer_types '{other}' is not built; there are full_attention and sliding_attention"),
             };
         }
-        return layer >= config.Size("max_window_layers", 28) ? window : null;
+        return layer >= (config.Integer("max_window_layers") ?? 28) ? window : null;
     }
 }

@@ -42,7 +42,7 @@ public sealed record Schedule(LrSchedulerType Type, SchedulerSettings Settings, 
     {
         LrSchedulerType.CosineWarmupWithMinLr when Settings.WarmupLrRate is { } start => start + (1 - start) * step / Math.Max(1, Warmup - 1),
         LrSchedulerType.CosineWarmupWithMinLr => (double)(step + 1) / Math.Max(1, Warmup),
-        LrSchedulerType.WarmupStableDecay => AboveFloor(Risen(Settings.WarmupType, (double)step / Math.Max(1, Warmup))),
+        LrSchedulerType.WarmupStableDecay => AboveFloor(Risen(Settings.WarmupType ?? DecayType.Linear, (double)step / Math.Max(1, Warmup))),
         _ => (double)step / Math.Max(1, Warmup),
     };
 
@@ -74,7 +74,7 @@ public sealed record Schedule(LrSchedulerType Type, SchedulerSettings Settings, 
         var stable = Settings.NumStableSteps ?? Total - Warmup - decay;
         if (step < stable) return 1;
         var progress = (double)(step - stable) / Math.Max(1, decay);
-        return progress >= 1 ? Floor : AboveFloor(Fallen(Settings.DecayType, progress));
+        return progress >= 1 ? Floor : AboveFloor(Fallen(Settings.DecayType ?? DecayType.Cosine, progress));
     }
 
     private static double Risen(DecayType type, double progress) => type switch

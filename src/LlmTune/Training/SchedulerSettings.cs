@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using LlmTune.Config;
 
 namespace LlmTune.Training;
@@ -32,40 +33,40 @@ public sealed record SchedulerSettings
     public const double DefaultLrEnd = 1e-7;
 
     [Key("num_cycles"), Doc("waves of the cosine (one fall is 0.5), or restarts", Default = "0.5; of cosine_with_restarts 1", Example = "2")]
-    public double? NumCycles { get; init => field = Require.Positive(value); }
+    public double? NumCycles { get; init => field = Require.AtLeast(0, value); }
 
     [Key("min_lr"), Doc("where the learning rate ends", Default = "none", Example = "1e-5")]
     public double? MinLr { get; init => field = Require.AtLeast(0, value); }
 
     [Key("min_lr_rate"), Doc("the same as a share of learning_rate", Default = "none", Example = "0.1")]
-    public double? MinLrRate { get; init => field = Require.Share(value); }
+    public double? MinLrRate { get; init => field = UpToOne(value); }
 
     [Key("warmup_lr_rate"), Doc("where the warm-up starts, as a share of learning_rate", Default = "1 / warm-up steps", Example = "0.01")]
-    public double? WarmupLrRate { get; init => field = Require.Share(value); }
+    public double? WarmupLrRate { get; init => field = UpToOne(value); }
 
     [Key("power"), Doc("of the polynomial", Default = "1", Example = "2")]
-    public double? Power { get; init => field = Require.Positive(value); }
+    public double? Power { get; init => field = Require.AtLeast(0, value); }
 
     [Key("lr_end"), Doc("where the polynomial ends", Default = "1e-7", Example = "1e-6")]
     public double? LrEnd { get; init => field = Require.AtLeast(0, value); }
 
     [Key("timescale"), Doc("steps in which the learning rate falls to √½", Default = "the warm-up, or 10,000", Example = "1000")]
-    public int? Timescale { get; init => field = Require.AtLeast(1, value); }
+    public double? Timescale { get; init => field = Require.Positive(value); }
 
     [Key("num_decay_steps"), Doc("steps of the fall at the end", Default = "none: it has to be given", Example = "200")]
-    public int? NumDecaySteps { get; init => field = Require.AtLeast(1, value); }
+    public int? NumDecaySteps { get; init => field = Require.AtLeast(0, value); }
 
     [Key("num_stable_steps"), Doc("steps between warm-up and fall", Default = "all others", Example = "1000")]
     public int? NumStableSteps { get; init => field = Require.AtLeast(0, value); }
 
     [Key("min_lr_ratio"), Doc("where warm-up starts and fall ends, as a share of learning_rate", Default = "0", Example = "0.1")]
-    public double? MinLrRatio { get; init => field = Require.Share(value); }
+    public double? MinLrRatio { get; init => field = UpToOne(value); }
 
-    [Key("warmup_type"), Doc("shape of the warm-up")]
-    public DecayType WarmupType { get; init; } = DecayType.Linear;
+    [Key("warmup_type"), Doc("shape of the warm-up", Default = "linear", Example = "cosine")]
+    public DecayType? WarmupType { get; init; }
 
-    [Key("decay_type"), Doc("shape of the fall")]
-    public DecayType DecayType { get; init; } = DecayType.Cosine;
+    [Key("decay_type"), Doc("shape of the fall", Default = "cosine", Example = "1-sqrt")]
+    public DecayType? DecayType { get; init; }
 
     /// <summary>What does not fit a schedule: the setting, and what is wrong with it.</summary>
     public IEnumerable<(string Setting, string Problem)> Problems(LrSchedulerType type)
@@ -92,6 +93,9 @@ public sealed record SchedulerSettings
         if (end > 0 && end >= rate) yield return ("lr_end", string.Create(CultureInfo.InvariantCulture, $"must be smaller than learning_rate ({rate}), it is {end}"));
         if (MinLr > rate) yield return ("min_lr", string.Create(CultureInfo.InvariantCulture, $"must not be more than learning_rate ({rate}), it is {MinLr}"));
     }
+
+    private static double? UpToOne(double? value, [CallerMemberName] string property = "") =>
+        Require.That(value is null or (>= 0 and <= 1), "between 0 and 1", value, property);
 
     private static string[] KnownTo(LrSchedulerType type) => type switch
     {

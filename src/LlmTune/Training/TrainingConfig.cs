@@ -96,8 +96,14 @@ public sealed record TrainingConfig : ISettingRules
     }
 
     /// <summary>The learning rates of a run.</summary>
-    public Schedule ScheduleOf(int totalSteps) =>
-        new(LrSchedulerType, LrSchedulerKwargs ?? new SchedulerSettings(), LearningRate!.Value, Warmup(totalSteps), totalSteps);
+    /// <exception cref="RequestException">A fall that divides by the number of its steps has none.</exception>
+    public Schedule ScheduleOf(int totalSteps)
+    {
+        var warmup = Warmup(totalSteps);
+        if (LrSchedulerType == LrSchedulerType.Polynomial && warmup == totalSteps)
+            throw new RequestException($"the warm-up takes all {totalSteps} steps, so that lr_scheduler_type: polynomial has none to fall in; give fewer warmup_steps");
+        return new Schedule(LrSchedulerType, LrSchedulerKwargs ?? new SchedulerSettings(), LearningRate!.Value, warmup, totalSteps);
+    }
 
     public IEnumerable<(string Setting, string Problem)> Broken()
     {

@@ -10,13 +10,18 @@ internal static class CharSets
 
     public static CharSet Space => CharSet.OfName("White_Space", c => c < 65536 && char.IsWhiteSpace((char)c));
 
-    /// <summary>Alphabetic, marks, decimal digits, connectors.</summary>
-    public static CharSet Word => CharSet.OfName("Word", c => c is not (0x200C or 0x200D) && Rune.IsValid(c) && CharacterKinds.IsWord(new Rune(c)));
+    /// <summary>
+    /// What <c>\w</c> and <c>\b</c> mean by a word: below U+0100 Oniguruma has a table of its own, in which ² ³ ¹ ¼ ½ ¾ belong to words.
+    /// </summary>
+    public static CharSet Word => CharSet.OfName("word", c => c is 0xB2 or 0xB3 or 0xB9 or (>= 0xBC and <= 0xBE) || WordInBrackets.Contains(c));
+
+    /// <summary>What <c>[\w]</c> and <c>[[:word:]]</c> mean: alphabetic, marks, decimal digits, connectors.</summary>
+    public static CharSet WordInBrackets => CharSet.OfName("word in brackets", c => c is not (0x200C or 0x200D) && Rune.IsValid(c) && CharacterKinds.IsWord(new Rune(c)));
 
     public static CharSet HexDigit => CharSet.OfName("xdigit", c => c < 128 && char.IsAsciiHexDigit((char)c));
 
     /// <summary>A general category or a script.</summary>
-    public static CharSet? Property(string name) => name.Replace(" ", "", StringComparison.Ordinal).ToLowerInvariant() switch
+    public static CharSet? Property(string name, bool inBrackets = true) => name.Replace(" ", "", StringComparison.Ordinal).ToLowerInvariant() switch
     {
         "l" or "letter" => CharSet.OfCategories(
             "L", UnicodeCategory.UppercaseLetter, UnicodeCategory.LowercaseLetter, UnicodeCategory.TitlecaseLetter, UnicodeCategory.ModifierLetter,
@@ -63,7 +68,7 @@ internal static class CharSets
         "any" => CharSet.None.Negate(),
         "space" or "white_space" => Space,
         "digit" => Digit,
-        "word" => Word,
+        "word" => inBrackets ? WordInBrackets : Word,
         var script => UnicodeScripts.Find(script) is { } number ? CharSet.OfName($"script {script}", c => UnicodeScripts.Of(c) == number) : null,
     };
 
@@ -76,30 +81,45 @@ internal static class CharSets
     {
         "digit" => Digit,
         "space" => Space,
-        "word" => Word,
+        "word" => WordInBrackets,
         "xdigit" => HexDigit,
         "cntrl" => Property("Cc"),
         "ascii" => CharSet.Range(0, 127),
         _ => null,
     };
 
-    /// <summary>A range and the other cases of its characters; ſ is an s, the Kelvin sign a k.</summary>
+    /// <summary>A range and the other cases of its characters: of s also ſ, of k the Kelvin sign, of σ also ς.</summary>
     public static CharSet IgnoringCase(int first, int last)
     {
         var set = CharSet.Range(first, last);
-        for (var c = first; c <= Math.Min(last, 0x1FFFF); c++)
+        for (var c = first; c <= Math.Min(last, LastWithCase); c++)
         {
-            if (!Rune.IsValid(c)) continue;
-            Add(Rune.ToLowerInvariant(new Rune(c)).Value, c);
-            Add(Rune.ToUpperInvariant(new Rune(c)).Value, c);
-            if (c is 's' or 'S') Add(0x17F, c);
-            if (c is 'k' or 'K') Add(0x212A, c);
+            foreach (var other in OtherCases.Value.GetValueOrDefault(c, []))
+                if (!set.Contains(other)) set = set.Union(CharSet.Range(other, other));
         }
         return set;
-
-        void Add(int other, int c)
-        {
-            if (other != c && !set.Contains(other)) set = set.Union(CharSet.Range(other, other));
-        }
     }
+
+    private const int LastWithCase = 0x1FFFF;
+
+    /// <summary>Of every character that has them, all its cases. Those that no change of case leads to are equal by case folding.</summary>
+    private static readonly Lazy<Dictionary<int, int[]>> OtherCases = new(() =>
+    {
+        var classes = new Dictionary<int, HashSet<int>>();
+        for (var c = 0; c <= LastWithCase; c++)
+        {
+            if (!Rune.IsValid(c)) continue;
+            Join(c, Rune.ToLowerInvariant(new Rune(c)).Value);
+            Join(c, Rune.ToUpperInvariant(new Rune(c)).Value);
+        }
+        foreach (var (one, other) in new[] { (0x390, 0x1FD3), (0x3B0, 0x1FE3), (0xFB05, 0xFB06) }) Join(one, other);
+        return classes.ToDictionary(pair => pair.Key, pair => pair.Value.ToArray());
+
+        void Join(int one, int other)
+        {
+            if (one == other) return;
+            HashSet<int> all = [.. classes.GetValueOrDefault(one, [one]), .. classes.GetValueOrDefault(other, [other])];
+            foreach (var member in all) classes[member] = all;
+        }
+    });
 }

@@ -4,14 +4,15 @@ namespace LlmTune.Tokenization;
 internal sealed partial class RegexParser
 {
     /// <summary>\d, \p{L} and their like; null where the escape is a single character.</summary>
-    private CharSet? ClassEscape()
+    /// <param name="inBrackets">A word is another thing there.</param>
+    private CharSet? ClassEscape(bool inBrackets)
     {
         var c = _pattern[_at + 1];
         var set = c switch
         {
             'd' or 'D' => CharSets.Digit,
             's' or 'S' => CharSets.Space,
-            'w' or 'W' => CharSets.Word,
+            'w' or 'W' => inBrackets ? CharSets.WordInBrackets : CharSets.Word,
             'h' or 'H' => CharSets.HexDigit,
             _ => null,
         };
@@ -27,7 +28,7 @@ internal sealed partial class RegexParser
         var end = _pattern.IndexOf('}', _at);
         if (end < 0) throw Wrong("a { has no }");
         var name = _pattern[_at..end];
-        var property = CharSets.Property(name) ?? throw Wrong($"the property {name} is not known");
+        var property = CharSets.Property(name, inBrackets) ?? throw Wrong($"the property {name} is not known");
         if (_ignoreCase && CharSets.DependsOnCase(name)) throw Wrong($"the property {name} where case is ignored is not supported");
         _at = end + 1;
         return negative ? property.Negate() : property;
@@ -71,7 +72,7 @@ internal sealed partial class RegexParser
     {
         if (_pattern[_at] == '\\' && _at + 1 < _pattern.Length)
         {
-            if (ClassEscape() is { } named) return named;
+            if (ClassEscape(inBrackets: true) is { } named) return named;
         }
         var first = SetCharacter();
         if (_at + 1 >= _pattern.Length || _pattern[_at] != '-' || _pattern[_at + 1] is ']' or '[' || IsClassEscape(_at + 1)) return Literal(first);

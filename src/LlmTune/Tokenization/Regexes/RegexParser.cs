@@ -227,7 +227,7 @@ internal sealed partial class RegexParser
             var both = new RegexTree.Sequence([new RegexTree.One(CharSet.Range('\r', '\r')), new RegexTree.One(CharSet.Range('\n', '\n'))]);
             return new RegexTree.Atomic(new RegexTree.Choice([both, lineEnd]));
         }
-        return new RegexTree.One(ClassEscape() ?? Literal(EscapedCharacter()));
+        return new RegexTree.One(ClassEscape(inBrackets: false) ?? Literal(EscapedCharacter()));
     }
 
     private int EscapedCharacter()
