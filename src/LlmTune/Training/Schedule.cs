@@ -74,7 +74,7 @@ public sealed record Schedule(LrSchedulerType Type, SchedulerSettings Settings, 
         var stable = Settings.NumStableSteps ?? Total - Warmup - decay;
         if (step < stable) return 1;
         var progress = (double)(step - stable) / Math.Max(1, decay);
-        return progress >= 1 ? Floor : AboveFloor(Fallen(Settings.DecayType ?? DecayType.Cosine, progress));
+        return step >= stable + decay ? Floor : AboveFloor(Fallen(Settings.DecayType ?? DecayType.Cosine, progress));
     }
 
     private static double Risen(DecayType type, double progress) => type switch

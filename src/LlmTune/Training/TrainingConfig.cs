@@ -100,7 +100,7 @@ public sealed record TrainingConfig : ISettingRules
     public Schedule ScheduleOf(int totalSteps)
     {
         var warmup = Warmup(totalSteps);
-        if (LrSchedulerType == LrSchedulerType.Polynomial && warmup == totalSteps)
+        if (LrSchedulerType == LrSchedulerType.Polynomial && WarmupSteps is not null && warmup == totalSteps)
             throw new RequestException($"the warm-up takes all {totalSteps} steps, so that lr_scheduler_type: polynomial has none to fall in; give fewer warmup_steps");
         return new Schedule(LrSchedulerType, LrSchedulerKwargs ?? new SchedulerSettings(), LearningRate!.Value, warmup, totalSteps);
     }

@@ -38,6 +38,15 @@ public sealed class RegexProgramTests
     [InlineData("(?x) a b # ends here", "ab", "0-2")]
     [InlineData("😀+", "😀😀x", "0-4")]
     [InlineData("[^a]", "😀a", "0-2")]
+    [InlineData("\\w+", "mc² x₂½", "0-3 4-5 6-7")]
+    [InlineData("\\p{Word}+", "mc² x₂½", "0-3 4-5 6-7")]
+    [InlineData("\\W+", "mc² x₂½", "3-4 5-6")]
+    [InlineData("[\\w]+", "mc² x₂½", "0-2 4-5")]
+    [InlineData("[[:word:]]+", "x³ y", "0-1 3-4")]
+    [InlineData("\\b", "c² ₂", "0-0 2-2")]
+    [InlineData("\\w++(?<![^\\p{L}])", "H₂O CO₂ E=mc²", "0-1 2-3 4-6 8-9")]
+    [InlineData("(?i)σ+", "ΑΣΣ σς", "1-3 4-6")]
+    [InlineData("(?i:[ΰﬅ])", "\u1FE3ﬆ", "0-1 1-2")]
     public void Matches_what_was_worked_out_by_hand(string pattern, string text, string expected)
     {
         var matches = new List<TextSpan>();

@@ -31,6 +31,9 @@ public class ScheduleTests
     [Theory]
     [InlineData("lr_scheduler_type: linear\nlr_scheduler_kwargs: { num_cycles: 2 }", "lr_scheduler_kwargs.num_cycles has no effect with lr_scheduler_type: linear; it has no such settings")]
     [InlineData("lr_scheduler_type: polynomial\nlr_scheduler_kwargs: { min_lr: 0 }", "lr_scheduler_kwargs.min_lr has no effect with lr_scheduler_type: polynomial; that one knows power, lr_end")]
+    [InlineData("lr_scheduler_type: linear\nlr_scheduler_kwargs: { warmup_type: linear }", "lr_scheduler_kwargs.warmup_type has no effect with lr_scheduler_type: linear; it has no such settings")]
+    [InlineData("lr_scheduler_type: cosine\nlr_scheduler_kwargs: { decay_type: cosine }", "lr_scheduler_kwargs.decay_type has no effect with lr_scheduler_type: cosine; that one knows num_cycles")]
+    [InlineData("lr_scheduler_type: inverse_sqrt\nlr_scheduler_kwargs: { timescale: 0 }", "lr_scheduler_kwargs.timescale must be more than 0, got 0")]
     [InlineData("lr_scheduler_type: cosine_with_min_lr", "lr_scheduler_kwargs needs min_lr or min_lr_rate with lr_scheduler_type: cosine_with_min_lr")]
     [InlineData("lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs: { min_lr: 0, min_lr_rate: 0.1 }", "lr_scheduler_kwargs.min_lr_rate cannot stand beside min_lr; keep one of them")]
     [InlineData("lr_scheduler_type: warmup_stable_decay", "lr_scheduler_kwargs needs num_decay_steps with lr_scheduler_type: warmup_stable_decay")]
@@ -48,5 +51,31 @@ public class ScheduleTests
         Assert.Equal(
             [("lr_end", "must be smaller than learning_rate (0.0005), it is 1"), ("min_lr", "must not be more than learning_rate (0.0005), it is 2")],
             settings.Problems(LrSchedulerType.Polynomial, 5e-4));
+    }
+
+    [Theory]
+    [InlineData(4, 4, false)]
+    [InlineData(1, 1, false)]
+    [InlineData(3, 4, true)]
+    [InlineData(5, 4, true)]
+    public void A_polynomial_needs_a_step_behind_the_warm_up(int warmup, int total, bool taken)
+    {
+        var config = ConfigFile.Parse<TrainingConfig>($"output_dir: out\nlearning_rate: 1e-3\nlr_scheduler_type: polynomial\nwarmup_steps: {warmup}\n", "run.yaml");
+        if (taken) Assert.Equal(warmup, config.ScheduleOf(total).Warmup);
+        else Assert.Equal(
+            $"the warm-up takes all {total} steps, so that lr_scheduler_type: polynomial has none to fall in; give fewer warmup_steps",
+            Assert.Throws<RequestException>(() => config.ScheduleOf(total)).Message);
+    }
+
+    /// <summary>Values at the ends of what transformers takes, and its rates.</summary>
+    [Fact]
+    public void Settings_may_be_at_the_ends_of_their_ranges()
+    {
+        double At(LrSchedulerType type, SchedulerSettings settings, int step) => Math.Round(new Schedule(type, settings, 1, 0, 10).Factor(step), 12);
+        Assert.Equal(1, At(LrSchedulerType.Cosine, new SchedulerSettings { NumCycles = 0 }, 7));
+        Assert.Equal(1, At(LrSchedulerType.CosineWithMinLr, new SchedulerSettings { MinLrRate = 1 }, 7));
+        Assert.Equal(1, At(LrSchedulerType.Polynomial, new SchedulerSettings { Power = 0 }, 7));
+        Assert.Equal(0, At(LrSchedulerType.WarmupStableDecay, new SchedulerSettings { NumDecaySteps = 0 }, 10));
+        Assert.Equal(0.5, At(LrSchedulerType.InverseSqrt, new SchedulerSettings { Timescale = 2.5 }, 7) * Math.Sqrt(9.5 / 2.5) / 2, 1e-9);
     }
 }
