@@ -69,6 +69,8 @@ internal static class GenerateCommand
     private static int Run(
         ModelSource source, string prompt, Conversation? conversation, GenerationOptions options, string[] stops, Device device, ScalarType type, Session session)
     {
+        if (conversation is null && source.IsChat)
+            session.Log.Information("{Run} was trained on conversations; --chat lays its chat template around the prompt", source.Name);
         using var loaded = source.Load(device, type);
         var ids = conversation is null
             ? loaded.Tokenizer.Encode(prompt, addSpecialTokens: true)

@@ -33,11 +33,12 @@ public static class AdapterFolder
         var file = Path.Combine(folder, WeightsName);
         if (!File.Exists(file)) throw new RequestException($"{WeightsName} is missing in {folder}; a PEFT folder holds {PeftConfig.FileName} and {WeightsName}");
         using var stored = SafetensorsFile.Open(file);
+        var all = parts.ToList();
         var tensors = new StoredAdapter(stored, device, trainable);
         AdapterSet set;
         try
         {
-            set = new AdapterSet(plan, [.. parts], tensors);
+            set = new AdapterSet(plan, all, tensors);
         }
         catch (RequestException e)
         {
@@ -45,7 +46,7 @@ public static class AdapterFolder
         }
         try
         {
-            tensors.Finish(file, set);
+            tensors.Finish(folder, file, set, all);
             return set;
         }
         catch
@@ -93,7 +94,7 @@ public static class AdapterFolder
         private readonly List<string> _problems = [];
 
         /// <exception cref="RequestException">Something is missing, unexpected or misshaped.</exception>
-        public void Finish(string file, AdapterSet set)
+        public void Finish(string folder, string file, AdapterSet set, IReadOnlyList<Part> parts)
         {
             if (_problems.Count == 0)
             {
@@ -102,7 +103,8 @@ public static class AdapterFolder
             // PEFT writes the frozen matrix of an adapted head or embedding too; it is the base's own.
             _used.UnionWith(set.Adapters.Select(adapter => Key(adapter.Module, "base_layer.weight")));
             _problems.AddRange(stored.Tensors.Keys.Where(key => !_used.Contains(key)).Order(StringComparer.Ordinal).Select(key => $"{key}: unexpected, no adapted layer has it"));
-            if (_problems.Count > 0) throw new RequestException($"{file} does not fit the model:\n  {string.Join("\n  ", _problems)}");
+            if (_problems.Count > 0)
+                throw new RequestException($"{file} does not fit the model:{AnotherModel.Describe(stored, parts, _problems, folder)}");
         }
 
         protected override Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial)

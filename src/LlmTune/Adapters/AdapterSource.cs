@@ -7,13 +7,13 @@ namespace LlmTune.Adapters;
 /// <param name="trainable">Whether they receive gradients.</param>
 public abstract class AdapterSource(Device device, bool trainable)
 {
-    /// <summary>One tensor.</summary>
+    /// <summary>One tensor; what is not trained may stay where it is stored.</summary>
     /// <param name="name">Behind the module's name, as in a PEFT folder.</param>
     /// <param name="initial">Its fresh numbers, from a generator of its own.</param>
     public ModelTensor Take(string module, string name, long[] shape, Func<Generator, Tensor> initial, ScalarType type = ScalarType.Float32)
     {
         using var scope = NewDisposeScope();
-        return new ModelTensor(name, Fetch(module, name, shape, initial).to(type, device, copy: true), trainable);
+        return new ModelTensor(name, Fetch(module, name, shape, initial).to(type, device, copy: trainable), trainable);
     }
 
     protected abstract Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial);

@@ -39,6 +39,12 @@ public sealed class FolderWeights : WeightSource, IDisposable
             throw new RequestException($"the weights in {_folder.Folder} do not fit its config.json:\n  {string.Join("\n  ", _problems)}");
     }
 
+    /// <summary>A tensor in the type that it is stored in, over the mapped file.</summary>
+    public Tensor Stored(string name) => _folder.Alias(name);
+
+    /// <summary>Says that a tensor is not needed for now: its part of the file need not stay in memory.</summary>
+    public void Forget(string name) => _folder.Forget(name);
+
     public void Dispose() => _folder.Dispose();
 
     protected override Tensor Fetch(IReadOnlyList<(string Name, long[] Shape)> parts, bool writable)

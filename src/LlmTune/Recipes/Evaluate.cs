@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using LlmTune.Data;
+using LlmTune.Config;
 using LlmTune.Evaluation;
 using LlmTune.Io;
 using Serilog;
@@ -14,11 +14,20 @@ public sealed record EvaluateRequest
     /// <summary>Runs, adapters, models: side by side.</summary>
     public required IReadOnlyList<ModelSource> Targets { get; init; }
 
-    /// <summary>Files of rows.</summary>
-    public required IReadOnlyList<string> Data { get; init; }
+    /// <summary>Files of rows; none: what the run among the targets held out.</summary>
+    public IReadOnlyList<string> Data { get; init; } = [];
 
-    /// <summary>Format of the rows; null: found from them.</summary>
+    /// <summary>Format of the rows; null: as the run among the targets reads its own, else found from them.</summary>
     public string? Format { get; init; }
+
+    /// <summary>Which column plays which part; null: as in the run, else by the format.</summary>
+    public ValueDictionary? Columns { get; init; }
+
+    /// <summary>The prompt from several columns; null: as in the run, else the prompt's column.</summary>
+    public string? PromptTemplate { get; init; }
+
+    /// <summary>The template of conversations, as model.chat_template of a run file names it; null: that of each target.</summary>
+    public string? ChatTemplate { get; init; }
 
     /// <summary>At most so many rows of each file.</summary>
     public int? Limit { get; init; }
@@ -53,8 +62,11 @@ public static class Evaluate
 
     /// <param name="onProgress">What is done, how far, of how much.</param>
     public static IReadOnlyList<EvaluationResult> Run(
-        EvaluateRequest request, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress = null, CancellationToken cancel = default) =>
-        [.. request.Targets.Select((target, i) => One(request, target, device, type, i == 0 ? log : Logger.None, onProgress, cancel))];
+        EvaluateRequest request, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress = null, CancellationToken cancel = default)
+    {
+        var rows = EvaluationRows.Of(request);
+        return [.. request.Targets.Select((target, i) => One(request, rows, target, device, type, i == 0 ? log : Logger.None, onProgress, cancel))];
+    }
 
     /// <summary>Everything, as JSON.</summary>
     public static void Write(string file, EvaluateRequest request, IReadOnlyList<EvaluationResult> results)
@@ -70,6 +82,7 @@ public static class Evaluate
         };
         var json = new JsonObject
         {
+            ["held_out_of"] = request.Data.Count == 0 ? request.Targets.First(target => target.IsRun).Name : null,
             ["data"] = new JsonArray([.. request.Data.Select(path => (JsonNode)path)]),
             ["models"] = new JsonArray([.. results.Select(result => (JsonNode)new JsonObject
             {
@@ -90,33 +103,21 @@ public static class Evaluate
     }
 
     private static EvaluationResult One(
-        EvaluateRequest request, ModelSource target, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress, CancellationToken cancel)
+        EvaluateRequest request, EvaluationRows rows, ModelSource target, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress, CancellationToken cancel)
     {
         using var loaded = target.Load(device, type);
-        var data = new DataConfig
-        {
-            Sources = [.. request.Data.Select(path => new SourceConfig { Path = path, Format = request.Format, Limit = request.Limit })],
-            MaxLength = Math.Min(request.MaxLength ?? int.MaxValue, loaded.Folder.Spec.MaxPositions),
-            Packing = PackingMode.None,
-            GroupByLength = false,
-            Shuffle = false,
-            Truncation = TruncationMode.Truncate,
-        };
-        using var corpus = Corpus.Build(
-            data, new CorpusSettings { Codec = Codec.Of(loaded.Tokenizer, loaded.Template, loaded.Folder.Spec.Vocabulary), ModelLength = loaded.Folder.Spec.MaxPositions }, log, cancel);
+        using var corpus = rows.Read(loaded, log, cancel);
         foreach (var source in corpus.Report.Sources.Where(source => source.Truncated.Count > 0))
             log.Warning("{Source}: {Count:N0} rows were cut to {Length:N0} tokens", source.Label, source.Truncated.Count, corpus.MaxLength);
 
-        var documents = corpus.Training.SelectMany(list => list).Order().ToArray();
-        var (all, bySource) = HeldOut.Loss(
-            loaded.Model, Progress($"loss of {target.Name}", documents.Chunk(request.BatchSize).Select(chunk => TokenBatch.Of(chunk.Select(d => corpus[d]))),
-            (documents.Length + request.BatchSize - 1) / request.BatchSize, onProgress), cancel: cancel);
+        var (documents, batches, count) = rows.Of(corpus);
+        var (all, bySource) = HeldOut.Loss(loaded.Model, Progress($"loss of {target.Name}", batches, count, onProgress), cancel: cancel);
 
-        var rows = documents.Select(d => ExactMatch.Split(corpus[d])).OfType<(int[], int[])>().Take(request.Answers).ToArray();
+        var asked = documents.Select(d => ExactMatch.Split(corpus[d])).OfType<(int[], int[])>().Take(request.Answers).ToArray();
         var done = 0;
         var answers = ExactMatch.Generate(
-            loaded.Model, rows, request.BatchSize, request.MaxNewTokens, loaded.EndTokens, ids => loaded.Tokenizer.Decode(ids, skipSpecialTokens: true), request.Stops,
-            () => onProgress?.Invoke($"answers of {target.Name}", Math.Min(rows.Length, done += request.BatchSize), rows.Length), cancel);
+            loaded.Model, asked, request.BatchSize, request.MaxNewTokens, loaded.EndTokens, ids => loaded.Tokenizer.Decode(ids, skipSpecialTokens: true), request.Stops,
+            () => onProgress?.Invoke($"answers of {target.Name}", Math.Min(asked.Length, done += request.BatchSize), asked.Length), cancel);
         return new EvaluationResult(
             target.Name, all, [.. bySource.OrderBy(s => s.Key).Select(s => (corpus.Labels[s.Key], s.Value))], answers);
     }

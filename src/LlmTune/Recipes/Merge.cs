@@ -1,25 +1,9 @@
-using System.Globalization;
 using LlmTune.Adapters;
 using LlmTune.Io;
-using LlmTune.Layers;
 using LlmTune.Models;
-using LlmTune.Native;
 using Serilog;
 
 namespace LlmTune.Recipes;
-
-/// <summary>How far the merged model's logits are from those of base and adapter, on a batch of probe tokens.</summary>
-/// <param name="Largest">Largest difference.</param>
-/// <param name="Scale">Largest logit.</param>
-/// <param name="SameChoice">Share of positions with the same likeliest token.</param>
-/// <param name="Type">What both were computed in.</param>
-public sealed record MergeCheck(double Largest, double Scale, double SameChoice, int Positions, ScalarType Type)
-{
-    public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture,
-        $"largest difference of logits {Largest:G3} (largest logit {Scale:G4}), the same likeliest token at {100 * SameChoice:F2} % of {Positions} positions, "
-        + $"computed in {Type.ToString().ToLowerInvariant()}");
-}
 
 /// <summary>Works an adapter into its base: a model folder that is served anywhere. Computed in float32, rounded once.</summary>
 public static class Merge
@@ -27,6 +11,9 @@ public static class Merge
     /// <param name="source">A run or an adapter.</param>
     /// <param name="output">The model folder to write.</param>
     /// <param name="force">Whether a folder that is there may be replaced.</param>
+    /// <exception cref="RunException">
+    /// Nothing is written; or, as the message says, the folder is there, but the comparison of it failed.
+    /// </exception>
     public static MergeCheck Run(ModelSource source, string output, bool force, Device device, ILogger log)
     {
         if (source.Adapter is null) throw new RequestException($"{source.Name} is a model without an adapter; there is nothing to merge");
@@ -35,21 +22,39 @@ public static class Merge
         RequireElsewhere(output, folder.Path, source.Adapter);
         AtomicFolder.RequireFree(output, force);
 
-        MergeCheck check = null!;
+        MergeCheck? check = null;
+        Exception? failure = null;
         AtomicFolder.Write(output, force, staged =>
         {
             Write(staged, folder, source, log);
-            check = Check(source, staged, device);
+            try
+            {
+                check = MergeCheck.Of(source, staged, device);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                failure = e;   // what is written is whole, and stays
+            }
             WriteCard(staged, source, check);
         });
-        return check;
+        if (check is null)
+        {
+            throw new RunException(
+                $"{output} is written, but could not be compared with base and adapter: {failure!.Message.Split('\n')[0]}\n"
+                + $"  → llmtune eval {source.Name} {output} --data FILE compares their losses; merging again with --force compares again, "
+                + "with --device cpu on the CPU",
+                failure);
+        }
+        return check.IsFinite ? check : throw new RunException(
+            $"{output} is written, but its logits or those of base and adapter are not finite (NaN or infinity)\n"
+            + "  → llmtune generate shows of each what it writes; base or adapter is damaged, or the adapter diverged in training");
     }
 
     /// <summary>Tensor by tensor from the base's files to the new ones; each adapted matrix is merged on the way.</summary>
     private static void Write(string staged, ModelFolder folder, ModelSource source, ILogger log)
     {
         using var weights = SafetensorsFolder.Open(folder.Path);
-        using var model = Decoder.Outline(folder.Spec);
+        using var model = folder.Load(META, ScalarType.Float32);   // reads no numbers: what does not fit is said before anything is written
         using var set = AdapterFolder.Load(source.Adapter!, model.Parts, CPU, trainable: false);
         var merging = new Merging(set, model.Parts);
         var plan = weights.Tensors.Values.Select(tensor => (tensor.Name, tensor.Shape, tensor.Type)).ToList();
@@ -59,9 +64,12 @@ public static class Merge
         var untied = folder.Spec.TiedHead && !set.Plan.EnsureWeightTying && (merging.Changes(head) || merging.Changes(embedding));
         if (untied && !weights.Tensors.ContainsKey(head)) plan.Add((head, weights.Tensors[embedding].Shape, weights.Tensors[embedding].Type));
 
+        string? written = null;
         SafetensorsWriter.WriteFolder(staged, plan, name =>
         {
-            var stored = weights.Alias(name == head && untied ? embedding : name);
+            if (written is not null) weights.Forget(written);
+            written = name == head && untied ? embedding : name;
+            var stored = weights.Alias(written);
             return merging.Changes(name) ? merging.Apply(name, stored) : stored;
         });
         merging.Finish();
@@ -76,48 +84,7 @@ public static class Merge
             merging.Changed.Count, folder.Name, types, untied ? "; the head is no longer tied to the embedding" : "");
     }
 
-    /// <summary>The logits of base and adapter against the merged model's, both computed in one type from what is stored.</summary>
-    private static MergeCheck Check(ModelSource source, string merged, Device device)
-    {
-        var type = CheckType(ModelFolder.Open(merged).Spec, device);
-        using var scope = NewDisposeScope();
-        Tensor expected;
-        int[][] probes;
-        using (var adapted = source.Load(device, type))
-        {
-            probes = Probes(adapted.Folder.Spec);
-            expected = Logits(adapted.Model, probes).to(ScalarType.Float32);
-        }
-        using var model = ModelFolder.Open(merged).Load(device, type);
-        var found = Logits(model, probes).to(ScalarType.Float32);
-        return new MergeCheck(
-            (expected - found).abs().max().Number(), expected.abs().max().Number(),
-            expected.argmax(-1).eq(found.argmax(-1)).to(ScalarType.Float64).mean().Number(), probes.Sum(p => p.Length), type);
-    }
-
-    /// <summary>float32 shows what merging alone does; where the model does not fit in it, the type that it is used in.</summary>
-    private static ScalarType CheckType(ModelSpec spec, Device device)
-    {
-        return spec.Parameters * 4 < RunMemory.FreeOn(device) * 0.7 ? ScalarType.Float32 : ModelFolder.DefaultType(device);
-    }
-
-    /// <summary>Four rows of random tokens, the same every time.</summary>
-    private static int[][] Probes(ModelSpec spec)
-    {
-        var random = new Random(0);
-        return [.. Enumerable.Range(0, 4).Select(_ => Enumerable.Range(0, Math.Min(64, spec.MaxPositions)).Select(_ => random.Next(spec.Vocabulary)).ToArray())];
-    }
-
-    private static Tensor Logits(Decoder model, int[][] rows)
-    {
-        using var _ = no_grad();
-        using var context = model.Packed(
-            [.. rows.SelectMany(row => Enumerable.Range(0, row.Length))], [0, .. rows.Select((_, r) => rows.Take(r + 1).Sum(row => row.Length))]);
-        var pass = new Pass(context);
-        return model.Logits(model.Forward(tensor(rows.SelectMany(row => row).ToArray(), ScalarType.Int64, model.Device), pass), pass);
-    }
-
-    private static void WriteCard(string staged, ModelSource source, MergeCheck check) => AtomicFile.WriteText(Path.Combine(staged, "README.md"), $"""
+    private static void WriteCard(string staged, ModelSource source, MergeCheck? check) => AtomicFile.WriteText(Path.Combine(staged, "README.md"), $"""
         ---
         base_model: {source.Base}
         library_name: transformers
@@ -128,7 +95,7 @@ public static class Merge
 
         Base model: `{source.Base}`. Adapter: `{source.Name}`. Merged in float32, rounded once to the type of the base.
 
-        Merged model against base and adapter: {check}.
+        {(check is null ? "The merged model has not been compared with base and adapter." : $"Merged model against base and adapter: {check}.")}
 
         """);
 

@@ -23,6 +23,12 @@ public sealed record ModelSource
 
     public bool IsRun { get; init; }
 
+    /// <summary>Whether it is a run that trained on conversations, so that it answers what comes through its chat template.</summary>
+    public bool IsChat { get; init; }
+
+    /// <summary>Of a run the model that it began with, in the run's tokens; null where that was random, and for all else.</summary>
+    public ModelSource? Origin { get; init; }
+
     /// <param name="baseModel">The base of an adapter whose config names none, or one that is not here.</param>
     /// <exception cref="RequestException">Nothing of the three.</exception>
     public static ModelSource Resolve(string path, string? baseModel = null)
@@ -74,7 +80,13 @@ public sealed record ModelSource
         var config = run.ReadConfig();
         if (!run.IsFinished) throw new RequestException($"{path} holds a run that has not finished: it has neither adapter nor model");
         if (!AdapterFolder.Is(run.Adapter))
-            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true };
+        {
+            var began = config.Model;
+            var origin = began.Init == ModelInit.Random
+                ? null
+                : new ModelSource { Name = began.Path, Base = began.Path, Tokenizer = run.Model };
+            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true, IsChat = run.TrainedChats, Origin = origin };
+        }
         var named = baseModel ?? config.Model.Path;
         RequireHere(named, $"{path} was trained on {named}");
         return new ModelSource
@@ -84,6 +96,8 @@ public sealed record ModelSource
             Adapter = run.Adapter,
             Tokenizer = run.Adapter,
             IsRun = true,
+            IsChat = run.TrainedChats,
+            Origin = new ModelSource { Name = named, Base = named, Tokenizer = run.Adapter },
         };
     }
 

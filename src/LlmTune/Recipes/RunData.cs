@@ -12,6 +12,9 @@ internal static class RunData
 
     private static readonly string[] TextFormats = ["text", "lines", "paragraphs", "tokenized"];
 
+    /// <summary>Formats whose rows are conversations.</summary>
+    public static readonly string[] ChatFormats = ["messages", "sharegpt", "alpaca", "question_answer"];
+
     public static CorpusSettings Settings(RunConfig config, ModelFolder folder, Codec codec, IProgress<DataProgress>? onProgress) => new()
     {
         Codec = codec,

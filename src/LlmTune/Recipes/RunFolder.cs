@@ -103,6 +103,10 @@ public sealed class RunFolder
         AtomicFile.WriteText(file, record.ToJsonString(Indented) + "\n");
     }
 
+    /// <summary>Whether rows that it trained on went through the chat template, by the formats that run.json names.</summary>
+    public bool TrainedChats => JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(Path, RecordName)))?["data"] is JsonArray sources
+        && sources.Any(source => source?["format"]?.ToString() is { } format && RunData.ChatFormats.Contains(format));
+
     /// <summary>The configuration that the run had.</summary>
     /// <exception cref="RunException">Damaged.</exception>
     public RunConfig ReadConfig()

@@ -163,4 +163,24 @@ public class AdapterSetTests
         var pass = new Pass(model.Packed([.. Enumerable.Range(0, ids.Length)], [0, ids.Length]));
         return model.Logits(model.Forward(tensor(ids, ScalarType.Int64, model.Device), pass), pass);
     }
+
+    /// <summary>Another model's adapter is told by one sentence, in five lines at most; what does not fit otherwise is named tensor by tensor.</summary>
+    [Theory]
+    [InlineData("q_proj,v_proj", 36, 3, " it was made for width 24, this model has 36; it names models/other as its base", 5)]
+    [InlineData("o_proj", 36, 3, " it was made for width 24, this model has 36; it names models/other as its base", 4)]
+    [InlineData("q_proj", 24, 2, " it was made for 3 layers, this model has 2; it names models/other as its base", 3)]
+    [InlineData("gate_proj,up_proj,down_proj", 36, 1, " it was made for width 24 and 3 layers, this model has 36 and 1; it names models/other as its base", 5)]
+    public void An_adapter_of_another_model_says_for_which_it_was_made(string targets, int width, int layers, string said, int lines)
+    {
+        using var folder = new TemporaryFolder();
+        using (var made = TinyModels.Make("llama"))
+        using (var set = AdapterSet.Create(new LoraPlan { Rank = 2, Alpha = 4, Targets = ModuleSelector.Names(targets.Split(',')) }, made.Parts, seed: 1, Golden.Device))
+            AdapterFolder.Write(folder.Path, set, made.Parts, "models/other");
+        var config = TinyModels.Config("llama", layers).Replace("\"hidden_size\": 24", $"\"hidden_size\": {width}", StringComparison.Ordinal);
+        File.WriteAllText(folder["config.json"], config);
+        using var other = Decoder.Outline(ModelFolder.Open(folder.Path).Spec);
+        var error = Assert.Throws<RequestException>(() => AdapterFolder.Load(folder.Path, other.Parts, CPU, trainable: false));
+        Assert.StartsWith($"{folder[AdapterFolder.WeightsName]} does not fit the model:{said}\n  base_model.model.model.layers.", error.Message, StringComparison.Ordinal);
+        Assert.Equal(lines, error.Message.Split('\n').Length);
+    }
 }

@@ -91,6 +91,62 @@ public sealed class MergeTests : IDisposable
         Assert.False(Directory.Exists(_folder["merged"]));
     }
 
+    /// <summary>
+    /// Block by block the same numbers as from whole models, of a merged folder that is wrong on purpose: so a wrong merge would be seen.
+    /// </summary>
+    [Theory]
+    [InlineData("plain", ScalarType.Float32)]
+    [InlineData("plain", ScalarType.BFloat16)]
+    [InlineData("adapted ends", ScalarType.Float32)]
+    [InlineData("copied ends, tied", ScalarType.Float16)]
+    public void The_comparison_is_that_of_whole_models(string plan, ScalarType stored)
+    {
+        using var scope = NewDisposeScope();
+        var folder = TiedWithBiases();
+        Store(folder, stored, (_, tensor) => tensor);
+        WriteAdapter(folder, PlanOf(plan));
+        var source = ModelSource.Resolve(_folder["adapter"]);
+        Merge.Run(source, _folder["merged"], force: false, CPU, Logger.None);
+        Store(_folder["merged"], stored, (name, tensor) => name == "model.layers.1.mlp.up_proj.weight" ? tensor * 1.5 : tensor);
+
+        var check = MergeCheck.Of(source, _folder["merged"], CPU);
+        using var adapted = source.Load(CPU, ScalarType.Float32);
+        using var merged = ModelFolder.Open(_folder["merged"]).Load(CPU, ScalarType.Float32);
+        var random = new Random(0);
+        int[][] rows = [.. Enumerable.Range(0, 4).Select(_ => Enumerable.Range(0, 64).Select(_ => random.Next(adapted.Folder.Spec.Vocabulary)).ToArray())];
+        var expected = cat([.. rows.Select(row => Logits(adapted.Model, row))]);
+        var found = cat([.. rows.Select(row => Logits(merged, row))]);
+        Close.Assert((expected - found).abs().max().ToDouble(), check.Largest, "largest difference");
+        Close.Assert(expected.abs().max().ToDouble(), check.Scale, "largest logit");
+        Assert.Equal(expected.argmax(-1).eq(found.argmax(-1)).to(ScalarType.Float64).mean().ToDouble(), check.SameChoice);
+        Assert.Equal(256, check.Positions);
+        Assert.True(check.Largest > 0.01 * check.Scale, $"{check}");
+    }
+
+    /// <summary>Logits that are no numbers, and a comparison that fails for another reason (on a device that is not there): what is written stays, and that is said.</summary>
+    [Theory]
+    [InlineData(double.NaN, "cpu", "is written, but its logits or those of base and adapter are not finite (NaN or infinity)\n  → ")]
+    [InlineData(1, "cuda:99", "is written, but could not be compared with base and adapter: ")]
+    public void What_is_written_outlives_a_comparison_that_fails(double norm, string device, string said)
+    {
+        var folder = TiedWithBiases();
+        WriteAdapter(folder, Plain);
+        Store(folder, ScalarType.Float32, (name, tensor) => name == "model.norm.weight" ? tensor * norm : tensor);
+        var error = Assert.Throws<RunException>(() => Merge.Run(ModelSource.Resolve(_folder["adapter"]), _folder["merged"], force: false, new Device(device), Logger.None));
+        Assert.StartsWith($"{_folder["merged"]} {said}", error.Message, StringComparison.Ordinal);
+        Assert.Contains("\n  → ", error.Message, StringComparison.Ordinal);
+        using var merged = ModelFolder.Open(_folder["merged"]).Load(CPU, ScalarType.Float32);
+        Assert.Contains(double.IsNaN(norm) ? "largest difference of logits NaN" : "has not been compared", File.ReadAllText(_folder["merged/README.md"]), StringComparison.Ordinal);
+    }
+
+    /// <summary>Writes a folder's weights anew, in another type or with other numbers.</summary>
+    private static void Store(string folder, ScalarType type, Func<string, Tensor, Tensor> change)
+    {
+        using var scope = NewDisposeScope();
+        using var weights = SafetensorsFolder.Open(folder);
+        SafetensorsWriter.WriteFolder(folder, [.. weights.Tensors.Values.Select(t => (t.Name, t.Shape, type))], name => change(name, weights.Alias(name).to(ScalarType.Float32)).to(type));
+    }
+
     /// <summary>A tied model with biases, and a tokenizer beside it.</summary>
     private string TiedWithBiases()
     {
@@ -115,10 +171,10 @@ public sealed class MergeTests : IDisposable
         return (before, Logits(model));
     }
 
-    private static Tensor Logits(Decoder model)
+    private static Tensor Logits(Decoder model, params int[] ids)
     {
         using var _ = no_grad();
-        int[] ids = [3, 1, 41, 1, 59, 26, 5, 35, 89, 79];
+        if (ids.Length == 0) ids = [3, 1, 41, 1, 59, 26, 5, 35, 89, 79];
         using var context = model.Packed([.. Enumerable.Range(0, ids.Length)], [0, ids.Length]);
         var pass = new Pass(context);
         return model.Logits(model.Forward(tensor(ids, ScalarType.Int64, model.Device), pass), pass);

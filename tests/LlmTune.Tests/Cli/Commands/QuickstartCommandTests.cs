@@ -1,6 +1,9 @@
 using System.CommandLine.Parsing;
 using System.Text.Json;
 using LlmTune.Cli;
+using LlmTune.Io;
+using LlmTune.Models;
+using LlmTune.Tokenization;
 
 namespace LlmTune.Tests.Cli.Commands;
 
@@ -61,6 +64,36 @@ public sealed class QuickstartCommandTests(ShortQuickstart quickstart) : IClassF
         var script = File.ReadAllText(In("commands.sh"));
         Assert.All(quickstart.Commands.Where(command => command.Contains(quickstart.Folder, StringComparison.Ordinal)),
             command => Assert.Contains("\n" + command + "\n", script, StringComparison.Ordinal));
+    }
+
+    /// <summary>
+    /// What transformers and servers look for in a model's folder: its class by name, the weights under the names of that class, a
+    /// tokenizer that says its class and its special tokens, and where generations end.
+    /// </summary>
+    [Fact]
+    public void The_models_hold_what_transformers_reads()
+    {
+        foreach (var folder in new[] { In("base", "model"), In("merged") })
+        {
+            JsonElement Read(string name) => JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, name))).RootElement;
+            var (config, generation, tokenizer) = (Read("config.json"), Read("generation_config.json"), Read("tokenizer_config.json"));
+            Assert.Equal(("qwen3", "Qwen3ForCausalLM"), (config.GetProperty("model_type").GetString(), config.GetProperty("architectures")[0].GetString()));
+            Assert.Equal("float32", (config.TryGetProperty("dtype", out var type) ? type : config.GetProperty("torch_dtype")).GetString());
+            Assert.Equal("PreTrainedTokenizerFast", tokenizer.GetProperty("tokenizer_class").GetString());
+
+            var own = HfTokenizer.Load(folder);
+            Assert.Equal(config.GetProperty("vocab_size").GetInt32(), own.VocabularySize);
+            Assert.Equal(own.EosId, own.TokenId(tokenizer.GetProperty("eos_token").GetString()!));
+            Assert.Equal(own.EosId, config.GetProperty("eos_token_id").GetInt32());
+            Assert.Contains("<|im_end|>", File.ReadAllText(Path.Combine(folder, "chat_template.jinja")), StringComparison.Ordinal);
+            var end = generation.GetProperty("eos_token_id");
+            Assert.Contains(own.EosId!.Value, end.ValueKind == JsonValueKind.Array ? end.EnumerateArray().Select(value => value.GetInt32()) : [end.GetInt32()]);
+
+            using var weights = SafetensorsFile.Open(Path.Combine(folder, "model.safetensors"));
+            Assert.Equal("pt", weights.Metadata["format"]);
+            Assert.Equal(Decoder.TensorShapes(ModelFolder.Open(folder).Spec).Select(tensor => tensor.Name).Order(), weights.Tensors.Keys.Order());
+            Assert.Contains("model.layers.0.self_attn.q_norm.weight", weights.Tensors.Keys);
+        }
     }
 
     /// <summary>Before it is tuned the base is worse than a guess (ln 900 = 6.8); afterwards the loss is a fraction of that.</summary>
