@@ -41,8 +41,7 @@ public static class Merge
         {
             throw new RunException(
                 $"{output} is written, but could not be compared with base and adapter: {failure!.Message.Split('\n')[0]}\n"
-                + $"  → llmtune eval {source.Name} {output} --data FILE compares their losses; merging again with --force compares again, "
-                + "with --device cpu on the CPU",
+                + $"  → llmtune eval {source.Name} {output} --data FILE compares their losses; or merge again with --force, and --device cpu where the device was at fault",
                 failure);
         }
         return check.IsFinite ? check : throw new RunException(
