@@ -16,6 +16,9 @@ public sealed record Codec
     /// <summary>The ids that the model sees at inference before it answers a conversation; null where it has no chat template.</summary>
     public Func<Conversation, int[]>? Prompt { get; init; }
 
+    /// <summary>Whether the chat template may read a key of a message.</summary>
+    public Func<string, bool> Reads { get; init; } = _ => true;
+
     public int? Eos { get; init; }
 
     public int? Bos { get; init; }
@@ -36,6 +39,7 @@ public sealed record Codec
         Encode = text => tokenizer.Encode(text, addSpecialTokens: true),
         Render = template is null ? null : conversation => Rendered(() => template.ForTraining(conversation, tokenizer)),
         Prompt = template is null ? null : conversation => Rendered(() => template.ForInference(conversation, tokenizer)),
+        Reads = template is null ? _ => true : template.Mentions,
         Eos = tokenizer.EosId,
         Bos = tokenizer.BosId,
         Markers = tokenizer.AddedTokens.Select(token => token.Id).ToHashSet(),

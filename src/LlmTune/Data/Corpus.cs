@@ -243,6 +243,11 @@ public sealed class Corpus : IDisposable
             if (tally.Count == 0) continue;
             log.Warning("{Source}: {Rows} {What}, the first:\n  {First}", source.Label, Rows(tally.Count), what, string.Join("\n  ", tally.First));
         }
+        if (report.UnusedKeys.Count > 0)
+        {
+            log.Warning("{Source}: keys of messages that do nothing here: {Keys}", source.Label,
+                string.Join(", ", report.UnusedKeys.OrderBy(key => key.Key, StringComparer.Ordinal).Select(key => $"{key.Key} in {Rows(key.Value)}")));
+        }
         if (store.Count == 0) throw new RequestException($"{source.Label}: no row is left\n{new DataReport([report]).Table()}");
     }
 

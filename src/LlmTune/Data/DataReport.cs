@@ -46,6 +46,9 @@ public sealed record SourceReport
     /// <summary>Rows in which a token reaches over the border of prompt and completion.</summary>
     public Tally Merged { get; init; } = Tally.None;
 
+    /// <summary>Keys of messages that do nothing, and in how many rows.</summary>
+    public IReadOnlyDictionary<string, long> UnusedKeys { get; init; } = new Dictionary<string, long>();
+
     /// <summary>Tokens lost by cutting and by dropping what was too long.</summary>
     public long TokensLost { get; init; }
 

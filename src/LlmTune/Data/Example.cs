@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
@@ -67,6 +68,8 @@ public abstract record Example
                 Add(turn.Content);
                 Add(turn.Fields?.ToJsonString());
                 Add(turn.Train?.ToString());
+                if (turn.Weight != 1) Add(turn.Weight.ToString(CultureInfo.InvariantCulture));
+                hash.Append(MemoryMarshal.AsBytes<ContentPart>([.. turn.Parts]));
             }
         }
         switch (this)

@@ -57,7 +57,7 @@ public static class JudgedRendering
         List<Message> prompt = [.. chats.Prompt.Select(turn => turn with { Train = false })];
         var rendered = chats.Answers.Select(answer => render(new Conversation([.. prompt, .. answer], chats.Tools))).ToList();
         // A template may write a line break behind the token that ends a turn.
-        var ending = rendered.Max(sequence => sequence.Ids.Length - sequence.Turns[^1].End + 1);
-        return Split(open(new Conversation(prompt, chats.Tools)), [.. rendered.Select(sequence => sequence.Ids)], chats.Desirable, ending);
+        var ending = rendered.Max(sequence => sequence.Ids.Length - sequence.Opening - sequence.Turns[^1].End + 1);
+        return Split(open(new Conversation(prompt, chats.Tools)), [.. rendered.Select(sequence => sequence.Ids[..^sequence.Opening])], chats.Desirable, ending);
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LlmTune.Data.Formats;
 using LlmTune.Tokenization;
 
@@ -60,6 +61,9 @@ public static class Rendering
 {
     private const int LongestEnding = 4;
 
+    /// <summary>Fields in which a turn without a text says something; a name or an id alone says nothing.</summary>
+    private static readonly string[] Wordy = ["content", "tool_calls", "function_call", "reasoning_content", "reasoning", "thinking", "tool_plan"];
+
     /// <exception cref="RowException">The example cannot be rendered.</exception>
     public static Tokens Render(Example example, Codec codec, MaskSettings masks)
     {
@@ -83,7 +87,8 @@ public static class Rendering
     {
         var rendered = (codec.Render ?? throw NoTemplate())(conversation);
         var end = rendered.Turns.LastOrDefault(turn => turn.Role == "assistant" && turn.End > turn.Start)?.End ?? 0;
-        return new Tokens(rendered.Ids, Mask(conversation, rendered.Ids.Length, rendered.Turns, masks)) { Ending = Ending(rendered.Ids.AsSpan(0, end), codec) };
+        if (conversation.Messages.Any(m => m.Weight != 1 || m.Parts.Any(p => p.Weight is not (0 or 1)))) throw new RowException("has weights other than 0 and 1");
+        return new Tokens(rendered.Ids, Mask(conversation, rendered, masks)) { Ending = Ending(rendered.Ids.AsSpan(0, end), codec) };
     }
 
     /// <summary>How many tokens end a turn: its last special token and what the template writes behind it (a line break).</summary>
@@ -102,24 +107,45 @@ public static class Rendering
     /// (T) what of a rendered conversation is trained on. A turn's own word counts most (weight 0), then roles_to_train and
     /// mask_history; an empty turn teaches nothing. train_on_prompt takes all but turns that say no.
     /// </summary>
-    public static bool[] Mask(Conversation conversation, int length, IReadOnlyList<TurnSpan> turns, MaskSettings masks)
+    public static bool[] Mask(Conversation conversation, RenderedConversation rendered, MaskSettings masks)
     {
-        bool Learnable(Message message) => masks.RolesToTrain.Contains(message.Role) && (message.Fields is not null || !string.IsNullOrEmpty(message.Content));
+        bool Learnable(Message message) => masks.RolesToTrain.Contains(message.Role) && HasWords(message);
 
         var last = masks.MaskHistory ? conversation.Messages.Select((m, i) => Learnable(m) ? i : -1).Max() : -1;
-        var trained = new bool[length];
-        if (masks.TrainOnPrompt) trained.AsSpan().Fill(true);
-        foreach (var turn in turns)
+        bool IsTrained(int number)
         {
-            var message = conversation.Messages[turn.Message];
-            var train = message.Train ?? (Learnable(message) && (!masks.MaskHistory || turn.Message == last));
-            if (train)
+            var message = conversation.Messages[number];
+            return message.Train is { } own ? own && HasWords(message) : Learnable(message) && (!masks.MaskHistory || number == last);
+        }
+
+        var trained = new bool[rendered.Ids.Length];
+        if (masks.TrainOnPrompt) trained.AsSpan(..^rendered.Opening).Fill(true);
+        foreach (var turn in rendered.Turns)
+        {
+            if (IsTrained(turn.Message))
                 trained.AsSpan(turn.Start..turn.End).Fill(true);
-            else if (message.Train == false)
+            else if (conversation.Messages[turn.Message].Train == false)
                 trained.AsSpan(turn.Start..turn.End).Clear();
+        }
+        foreach (var part in rendered.Parts)
+        {
+            var message = conversation.Messages[part.Message];
+            if (part.Weight == 0)
+                trained.AsSpan(part.Start..part.End).Clear();
+            else if (message.Train != false && (IsTrained(part.Message) || !masks.RolesToTrain.Contains(message.Role)))
+                trained.AsSpan(part.Start..part.End).Fill(true);
         }
         return trained;
     }
+
+    /// <summary>Whether a turn says anything: a text, a call, a thought.</summary>
+    private static bool HasWords(Message message) =>
+        !string.IsNullOrEmpty(message.Content) || Array.Exists(Wordy, name => message.Fields?[name] is { } field && field switch
+        {
+            JsonArray list => list.Count > 0,
+            JsonObject => true,
+            _ => field.ToString().Length > 0,
+        });
 
     /// <summary>The whole is encoded at once; a token that reaches over the boundary belongs to the completion (as in TRL).</summary>
     private static Tokens Pair(Example.PromptCompletion pair, Codec codec, MaskSettings masks)

@@ -42,7 +42,11 @@ internal static class SourceEncoder
     /// <param name="Length">Tokens in a batch, before anything was cut.</param>
     /// <param name="Longest">Those of the longest sequence.</param>
     private readonly record struct Outcome(
-        Fate Fate, Row Row, Tokens? Tokens = null, ulong Content = 0, int Length = 0, int Longest = 0, string Message = "");
+        Fate Fate, Row Row, Tokens? Tokens = null, ulong Content = 0, int Length = 0, int Longest = 0, string Message = "")
+    {
+        /// <summary>Keys of its messages that do nothing.</summary>
+        public IReadOnlyList<string> UnusedKeys { get; init; } = [];
+    }
 
     /// <summary>Encodes a source into a token file.</summary>
     /// <exception cref="RequestException">Rows do not fit and <c>on_error</c> is fail, or none is left.</exception>
@@ -68,6 +72,8 @@ internal static class SourceEncoder
     private static SourceReport Count(SourceReport report, Outcome outcome, EncodeSettings settings, List<string> fatal)
     {
         report = report with { Rows = report.Rows + 1, Longest = Math.Max(report.Longest, outcome.Longest) };
+        if (outcome.UnusedKeys is { Count: > 0 } keys)
+            report = report with { UnusedKeys = report.UnusedKeys.Keys.Union(keys).ToDictionary(key => key, key => report.UnusedKeys.GetValueOrDefault(key) + (keys.Contains(key) ? 1 : 0)) };
         var shown = $"{outcome.Row.Place}: {outcome.Message}";
         switch (outcome.Fate)
         {
@@ -140,7 +146,7 @@ internal static class SourceEncoder
         {
             var example = source.Format.Read(new Fields(row.Value, source.Format, source.Settings));
             var tokens = Rendering.Render(example, settings.Codec, settings.Masks);
-            return Limit(row, tokens, example.ContentHash(), settings);
+            return Limit(row, tokens, example.ContentHash(), settings) with { UnusedKeys = UnusedKeys.Of(example, settings.Codec) };
         }
         catch (RowException e)
         {

@@ -220,7 +220,7 @@ public static class Preview
 
         private void Count(Conversation conversation, RenderedConversation rendered)
         {
-            var trained = Rendering.Mask(conversation, rendered.Ids.Length, rendered.Turns, _masks);
+            var trained = Rendering.Mask(conversation, rendered, _masks);
             foreach (var turn in rendered.Turns)
             {
                 if (turn.Role != "assistant" || turn.End <= turn.Start || !trained[turn.Start]) continue;

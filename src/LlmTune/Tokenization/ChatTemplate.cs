@@ -47,6 +47,18 @@ public sealed class ChatTemplate
     internal string Identity =>
         $"{_sources}\n{Variables.ToJsonString()}\n{(_sources.Contains("strftime_now", StringComparison.Ordinal) ? $"{Clock.GetLocalNow():yyyy-MM-dd}" : "")}";
 
+    /// <summary>Whether a word stands in the template.</summary>
+    internal bool Mentions(string word)
+    {
+        static bool IsPart(char c) => char.IsAsciiLetterOrDigit(c) || c == '_';
+        for (var at = _sources.IndexOf(word, StringComparison.Ordinal); at >= 0; at = _sources.IndexOf(word, at + 1, StringComparison.Ordinal))
+        {
+            var end = at + word.Length;
+            if ((at == 0 || !IsPart(_sources[at - 1])) && (end == _sources.Length || !IsPart(_sources[end]))) return true;
+        }
+        return false;
+    }
+
     /// <param name="folder">The model's folder.</param>
     /// <param name="setting">model.chat_template of the run file: a file, a name among the model's, or a text; null for the model's own.</param>
     /// <returns>Null if nothing is set, the model has no template, and its vocabulary does not have ChatML's marks.</returns>
@@ -75,8 +87,9 @@ public sealed class ChatTemplate
 
     internal static RenderedConversation ForTraining(RenderedWhole whole, HfTokenizer tokenizer)
     {
-        var turns = Turns.Find(whole);
-        return new TurnTokens(tokenizer, whole.Text, turns.Where(t => t.Prompt >= 0).Select(t => t.Prompt)).Of(turns);
+        var turns = Turns.Find(whole, out var opening);
+        var tokens = new TurnTokens(tokenizer, whole.Text, turns.Where(t => t.Prompt >= 0).Select(t => t.Prompt));
+        return tokens.Of(turns, opening) with { Parts = [.. ContentPlaces.Find(whole, turns).Select(tokens.Of)] };
     }
 
     /// <summary>The ids of a prompt: the conversation, and where the model's next turn begins. They are the same as in training.</summary>
@@ -153,7 +166,18 @@ internal sealed record ConversationValues(object?[] Messages, object? Tools);
 /// Every message's tokens, in order. A turn in several pieces (a template may mark several) has several entries; an assistant's turn of which
 /// the template marks nothing has an empty one.
 /// </param>
-public sealed record RenderedConversation(int[] Ids, IReadOnlyList<TurnSpan> Turns);
+public sealed record RenderedConversation(int[] Ids, IReadOnlyList<TurnSpan> Turns)
+{
+    /// <summary>So many tokens at the end open the model's next turn, in templates that do so asked or not; they belong to no turn.</summary>
+    public int Opening { get; init; }
+
+    /// <summary>The tokens of contents that count otherwise than their turn (see <see cref="Message.Parts"/>).</summary>
+    public IReadOnlyList<PartSpan> Parts { get; init; } = [];
+}
+
+/// <summary>The tokens [Start, End) of a stretch of a message's content.</summary>
+/// <param name="Weight">What the loss of each is multiplied by; 0 is not trained on.</param>
+public readonly record struct PartSpan(int Message, int Start, int End, float Weight);
 
 /// <summary>
 /// The tokens [Start, End) that a turn itself generates: of an assistant what the model must produce, with the end of the turn but without the

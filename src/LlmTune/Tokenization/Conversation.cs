@@ -12,7 +12,20 @@ public sealed record Message(string Role, string? Content)
 
     /// <summary>Whether the turn is trained on; null leaves it to the run's settings (roles_to_train, mask_history).</summary>
     public bool? Train { get; init; }
+
+    /// <summary>What the loss of its tokens is multiplied by, where it is trained on.</summary>
+    public float Weight { get; init; } = 1;
+
+    /// <summary>Stretches of its content that count otherwise than the turn, in order.</summary>
+    public IReadOnlyList<ContentPart> Parts { get; init; } = [];
+
+    /// <summary>Keys by which it asks to be trained on and that are not followed, its role not being one that is trained on.</summary>
+    public IReadOnlyList<string> Unused { get; init; } = [];
 }
+
+/// <summary>A stretch [Start, End) of a turn's content, in UTF-16 units.</summary>
+/// <param name="Weight">What the loss of its tokens is multiplied by; 0 is not trained on.</param>
+public readonly record struct ContentPart(int Start, int End, float Weight);
 
 /// <summary>Turns, and the tools that the template may show.</summary>
 public sealed record Conversation(IReadOnlyList<Message> Messages, JsonArray? Tools = null);

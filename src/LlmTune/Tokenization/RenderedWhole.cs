@@ -56,4 +56,23 @@ internal sealed class RenderedWhole
             return null;
         }
     }
+
+    /// <summary>What the conversation gives without some of its messages; null where the template refuses that.</summary>
+    public string? Without(int first, int count) => Other([.. _values.Messages[..first], .. _values.Messages[(first + count)..]]);
+
+    /// <summary>What the conversation gives where it goes on; null where the template refuses that.</summary>
+    public string? With(Message next) => Other([.. _values.Messages, .. ChatTemplate.Values(new Conversation([next])).Messages]);
+
+    private string? Other(object?[] messages)
+    {
+        try
+        {
+            Renderings++;
+            return Template.Render(_values with { Messages = messages }, messages.Length, _isPrompt).Text;
+        }
+        catch (TemplateException)
+        {
+            return null;
+        }
+    }
 }

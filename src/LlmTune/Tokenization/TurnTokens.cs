@@ -12,6 +12,7 @@ internal sealed class TurnTokens
 {
     private readonly List<int> _ids = [];
     private readonly List<TextSpan> _spans = [];
+    private readonly int _length;
 
     /// <summary>The number of tokens before each place up to which the ids are those of inference.</summary>
     private readonly Dictionary<int, int> _exact = [];
@@ -19,6 +20,7 @@ internal sealed class TurnTokens
     /// <param name="prompts">Lengths of the prompts that the text begins with.</param>
     public TurnTokens(HfTokenizer tokenizer, string text, IEnumerable<int> prompts)
     {
+        _length = text.Length;
         var places = prompts.Distinct().Order().ToList();
         if (places.Count == 0 || tokenizer.AllowsCuts) EncodeParts(tokenizer, text, places);
         else EncodeWhole(tokenizer, text, places);
@@ -27,7 +29,8 @@ internal sealed class TurnTokens
     public int[] Ids => [.. _ids];
 
     /// <summary>The ids of a conversation, and the tokens of its turns.</summary>
-    public RenderedConversation Of(IReadOnlyList<TextTurn> turns)
+    /// <param name="opening">Length of the end of the text that opens the model's next turn.</param>
+    public RenderedConversation Of(IReadOnlyList<TextTurn> turns, int opening)
     {
         var spans = new List<TurnSpan>(turns.Count);
         foreach (var turn in turns)
@@ -44,8 +47,11 @@ internal sealed class TurnTokens
             }
             spans.Add(new TurnSpan(turn.Message, turn.Role, start, Math.Max(start, end)) { PromptIsExact = !isAssistant || exact });
         }
-        return new RenderedConversation(Ids, spans);
+        return new RenderedConversation(Ids, spans) { Opening = opening == 0 ? 0 : Ids.Length - From(_length - opening) };
     }
+
+    /// <summary>The tokens of a stretch of text: those that begin in it.</summary>
+    public PartSpan Of(PartSpan part) => part with { Start = From(part.Start), End = From(part.End) };
 
     private void EncodeParts(HfTokenizer tokenizer, string text, List<int> places)
     {

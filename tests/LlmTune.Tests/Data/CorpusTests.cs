@@ -45,6 +45,21 @@ public sealed class CorpusTests : IDisposable
         Assert.Equal(1000, Enumerable.Range(0, 1000).Select(d => one[d].Key).Distinct().Count());
     }
 
+    /// <summary>Keys that the template does not read and OpenAI does not know, and wishes to be trained on that are not followed; each row counts once.</summary>
+    [Fact]
+    public void Keys_of_messages_that_do_nothing_are_counted_and_said()
+    {
+        static string Row(string user, string answer) => $$"""{"messages": [{"role": "user", "content": "u"{{user}}}, {"role": "assistant", "content": "a"{{answer}}}]}""";
+        var source = Source("chats.jsonl",
+            Row(", \"weight\": 1", ", \"weight\": 1, \"votes\": 3"), Row(", \"votes\": 1", ", \"votes\": 2, \"name\": \"n\""), Row(", \"loss\": true, \"votes\": null", ", \"mood\": \"glad\""), Row("", ""));
+        var log = new Collected();
+        var settings = new CorpusSettings { Codec = Codecs.Characters with { Reads = name => name == "mood" } };
+        using var corpus = Corpus.Build(Of(source), settings, log.Logger, TestContext.Current.CancellationToken);
+        Assert.Equal([("loss of user", 1), ("votes", 2), ("weight of user", 1)], corpus.Report.Sources[0].UnusedKeys.OrderBy(k => k.Key, StringComparer.Ordinal).Select(k => (k.Key, (int)k.Value)));
+        Assert.Contains("chats.jsonl: keys of messages that do nothing here: loss of user in 1 row, votes in 2 rows, weight of user in 1 row", log.Messages);
+        Assert.All(Enumerable.Range(0, 4), d => Assert.Equal("a›", Codecs.ShowTrained(corpus[d].Ids, corpus[d].Trained).Replace(".", "", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void The_report_counts_what_became_of_every_row()
     {

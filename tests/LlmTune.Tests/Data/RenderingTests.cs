@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LlmTune.Data;
 using LlmTune.Data.Formats;
 using LlmTune.Tokenization;
@@ -57,6 +58,34 @@ public class RenderingTests
         Assert.DoesNotContain('›', Trained(Chat(Dialogue[1], new Message("assistant", ""))));
         Assert.False(Rendering.Render(new Example.PromptCompletion("p", ""), Codecs.Characters, MaskSettings.Default).AnyTrained);
         Assert.False(Rendering.Render(new Example.Text(""), Codecs.Characters, MaskSettings.Default).AnyTrained);
+    }
+
+    /// <summary>Whatever else it has: a name, an id, an empty list of calls, a wish to be trained on.</summary>
+    [Theory]
+    [InlineData("""{"name": "x"}""", null, false)]
+    [InlineData("""{"tool_calls": [], "id": "1"}""", true, false)]
+    [InlineData("""{"reasoning_content": ""}""", true, false)]
+    [InlineData("{}", true, false)]
+    [InlineData("""{"tool_calls": [{"function": {"name": "f"}}]}""", null, true)]
+    [InlineData("""{"reasoning_content": "so"}""", null, true)]
+    [InlineData("""{"content": [{"type": "text", "text": "t"}]}""", null, true)]
+    public void An_empty_turn_teaches_nothing_whatever_other_keys_it_has(string fields, bool? train, bool learns)
+    {
+        var turn = new Message("assistant", "") { Fields = (JsonObject)JsonNode.Parse(fields)!, Train = train };
+        Assert.Equal(learns, Rendering.Render(Chat(Dialogue[1], turn), Codecs.Characters, MaskSettings.Default).AnyTrained);
+    }
+
+    [Fact]
+    public void Parts_of_a_turn_are_trained_on_or_not()
+    {
+        Codec Parts(params PartSpan[] parts) => Codecs.Characters with { Render = c => Codecs.Characters.Render!(c) with { Parts = parts } };
+        // ‹user\nab›\n‹assistant\ncd›\n: "ab" stands at 6, "cd" at 21.
+        Message[] turns = [Dialogue[1], Dialogue[2]];
+        string Shown(Codec codec, params Message[] of) => Trained(Chat(of), codec: codec).Replace(".", "", StringComparison.Ordinal);
+        Assert.Equal("cd›", Shown(Parts(), turns));
+        Assert.Equal("d›", Shown(Parts(new PartSpan(1, 21, 22, 0)), turns));
+        Assert.Equal("acd›", Shown(Parts(new PartSpan(0, 6, 7, 1), new PartSpan(0, 7, 8, 0)), turns));
+        Assert.Equal("", Shown(Parts(new PartSpan(1, 21, 22, 1)), turns[0], turns[1] with { Train = false }));
     }
 
     [Fact]

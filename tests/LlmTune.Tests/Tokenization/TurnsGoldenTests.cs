@@ -100,6 +100,88 @@ public class TurnsGoldenTests
         TestContext.Current.TestOutputHelper?.WriteLine($"{exact} of {turns} prompts are exact");
     }
 
+    /// <summary>
+    /// What the model writes by the slow definition, between the prompt that it would see and the end of the conversation that ends there, where
+    /// the whole begins with both; the one template that opens a next turn, asked or not, has that taken off.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Templates.TemplateGoldenTests.Templates), MemberType = typeof(Templates.TemplateGoldenTests))]
+    public void Turns_of_every_template_are_what_rendering_every_beginning_gives(string folder)
+    {
+        const string always = "<|start_header_id|>assistant<|end_header_id|>\n\n";
+        var compared = 0;
+        foreach (var (file, cases) in TemplatesOf(folder))
+        {
+            var template = new ChatTemplate(File.ReadAllText(file), Path.GetFileName(file), Tokenizers.Qwen);
+            foreach (var (label, value) in cases)
+            {
+                var conversation = Read(value!);
+                if (Slow(template, conversation, conversation.Messages.Count, false) is not { } text) continue;
+                var whole = new RenderedWhole(template, conversation, addGenerationPrompt: false);
+                if (whole.MarksGeneration) continue;   // compared with TRL's masks
+                var opens = !template.Source.Contains("add_generation_prompt", StringComparison.Ordinal) && text.EndsWith(always, StringComparison.Ordinal);
+                var turns = Turns.Find(whole, out var opening);
+                Assert.True(opening == (opens ? always.Length : 0), $"{template.Origin}, {label}: {opening} characters open a next turn");
+                foreach (var turn in turns.Where(t => t.Role == "assistant"))
+                {
+                    if (Slow(template, conversation, turn.Message, true) is not { } prompt || Slow(template, conversation, turn.Message + 1, false) is not { } ended) continue;
+                    if (opens) ended = ended[..^always.Length];
+                    if (!text.StartsWith(prompt, StringComparison.Ordinal) || !text.StartsWith(ended, StringComparison.Ordinal)) continue;
+                    compared++;
+                    Assert.True(text[turn.Start..turn.End] == ended[prompt.Length..], $"{template.Origin}, {label}: message {turn.Message} is\n{text[turn.Start..turn.End]}\ninstead of\n{ended[prompt.Length..]}");
+                }
+            }
+        }
+        Assert.True(compared > 0);
+
+        static string? Slow(ChatTemplate template, Conversation conversation, int messages, bool prompt)
+        {
+            try
+            {
+                return template.Render(conversation with { Messages = [.. conversation.Messages.Take(messages)] }, prompt).Text;
+            }
+            catch (LlmTune.Tokenization.Templates.TemplateException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>TRL marks in a variant of a template what its model writes: the plain template's turns are the same text.</summary>
+    [Theory]
+    [InlineData("lct-Llama-3.jinja", "trl-llama3_training.jinja")]
+    [InlineData("lc-Qwen-Qwen2.5-7B-Instruct.jinja", "trl-qwen2_5_training.jinja")]
+    [InlineData("lct-google-gemma-7b-it.jinja", "trl-gemma_training.jinja")]
+    public void Turns_are_those_that_TRL_marks(string plain, string marked)
+    {
+        var all = Templates.TemplateGoldenTests.Templates.SelectMany(row => TemplatesOf(row.Data)).ToLookup(t => Path.GetFileName(t.File));
+        if (!all.Contains(plain) || !all.Contains(marked)) Assert.Skip($"{plain} and {marked} are not among the cases");
+        var compared = 0;
+        foreach (var (label, value) in all[plain].First().Conversations)
+        {
+            var conversation = Read(value!);
+            if (conversation.Messages[^1].Role != "assistant") continue;
+            string[]? Written(string file)
+            {
+                var template = new ChatTemplate(File.ReadAllText(all[file].First().File), file, Tokenizers.Qwen) { Variables = new JsonObject { ["bos_token"] = "<s>", ["eos_token"] = "</s>" } };
+                try
+                {
+                    var whole = new RenderedWhole(template, conversation, addGenerationPrompt: false);
+                    // Line breaks around a turn are marked otherwise than where nothing is marked.
+                    return [.. Turns.Find(whole).Where(t => t.Role == "assistant").Select(t => whole.Text[t.Start..t.End].Trim('\n'))];
+                }
+                catch (LlmTune.Tokenization.Templates.TemplateException)
+                {
+                    return null;
+                }
+            }
+            if (Written(plain) is not { } got || Written(marked) is not { } expected) continue;
+            compared++;
+            Assert.True(expected.SequenceEqual(got), $"{label}: {string.Join('|', got)} instead of {string.Join('|', expected)}");
+        }
+        Assert.True(compared > 0);
+    }
+
     /// <summary>The files of a case about templates, with the conversations that they render.</summary>
     internal static IEnumerable<(string File, JsonObject Conversations)> TemplatesOf(string folder)
     {

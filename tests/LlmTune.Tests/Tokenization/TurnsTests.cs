@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LlmTune.Tokenization;
 
 namespace LlmTune.Tests.Tokenization;
@@ -170,6 +171,116 @@ public class TurnsTests
         Assert.Equal(["a1<|im_end|>", "a2<|im_end|>"], AssistantTexts(model, model.Template.ForTraining(Two, model.Tokenizer)));
     }
 
+    /// <summary>As the first Llama 3 Instruct, Cohere, GLM-Edge and Command A, which open the model's next turn, or half of it, asked or not.</summary>
+    [Theory]
+    [InlineData("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' }}{% endfor %}{{ '<|im_start|>assistant\n' }}", "", "<|im_end|>")]
+    [InlineData("{% for m in messages %}<|im_start|>{% if m.role == 'user' %}U{% elif m.role == 'assistant' %}A{% else %}S{% endif %}{{ m.content }}<|im_end|>{% endfor %}<|im_start|>A", "", "<|im_end|>")]
+    [InlineData("{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% endfor %}<|assistant|>", "\n", "")]
+    [InlineData("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{{ '<think>' if m.role == 'assistant' }}{{ m.content + '<|im_end|>' }}{% endfor %}{{ '<|im_start|>assistant\n' }}{% if add_generation_prompt %}<think>{% endif %}", "", "<|im_end|>")]
+    public void A_prompt_behind_the_last_turn_belongs_to_none(string source, string before, string behind)
+    {
+        using var model = new SmallTokenizer([.. Marks, "<|assistant|>"], template: source);
+        foreach (var conversation in (Conversation[])[Two, new([new("user", "u"), new("assistant", "a"), new("assistant", "b")]), new([new("user", "Name a port."), new("assistant", "Brest")])])
+        {
+            var rendered = model.Template.ForTraining(conversation, model.Tokenizer);
+            Assert.Equal(conversation.Messages.Where(m => m.Role == "assistant").Select(m => before + m.Content + behind), AssistantTexts(model, rendered));
+            Assert.Equal(rendered.Ids.Length, rendered.Turns[^1].End + rendered.Opening);
+            Assert.True(rendered.Opening > 0);
+            AssertPrompts(model, conversation, rendered);
+        }
+    }
+
+    /// <summary>What ends the last turn may be written behind the loop, and what ends the others at the beginning of the next pass.</summary>
+    [Theory]
+    [InlineData("{% for m in messages %}{{ m.role + '\n' + m.content + '\n' }}{% endfor %}{{ '<|end|>' }}", "a1\n", "a2\n<|end|>")]
+    [InlineData("{% for m in messages %}{% if not loop.first %}{{ '<|im_end|>\n' }}{% endif %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% endfor %}{{ '<|im_end|>\n' }}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}", "a1<|im_end|>\n", "a2<|im_end|>\n")]
+    [InlineData("{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% if not loop.last %}{{ '<|im_end|>\n' }}{% endif %}{% endfor %}{{ '<|im_end|>\n' }}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}", "a1<|im_end|>\n", "a2<|im_end|>\n")]
+    public void The_end_of_the_last_turn_behind_the_loop_is_the_models(string source, string first, string last)
+    {
+        using var model = new SmallTokenizer(Marks, template: source);
+        var rendered = model.Template.ForTraining(Two, model.Tokenizer);
+        Assert.EndsWith(first, AssistantTexts(model, rendered)[0], StringComparison.Ordinal);
+        Assert.EndsWith(last, AssistantTexts(model, rendered)[1], StringComparison.Ordinal);
+        Assert.Equal(0, rendered.Opening);
+        // The same where the user has the last word.
+        var open = model.Template.ForTraining(new Conversation([.. Two.Messages, new("user", "u3")]), model.Tokenizer);
+        Assert.EndsWith(first, AssistantTexts(model, open)[0], StringComparison.Ordinal);
+    }
+
+    /// <summary>As Gemma 4: the pass over a call writes the tool's answers with it, and that over the answers nothing.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("Let me look.")]
+    public void What_a_tool_answers_in_the_pass_of_the_call_is_the_tools(string text)
+    {
+        const string source = """
+            {%- for m in messages %}{% if m.role != 'tool' %}{{ '<|im_start|>' + m.role + '\n' + m.content }}
+            {%- for call in m.tool_calls or [] %}<|end|>{{ call.function.name }}{% endfor %}
+            {%- if m.tool_calls %}{% set ns = namespace(stop=false) %}{% for k in range(loop.index0 + 1, messages | length) %}
+            {%- if messages[k].role != 'tool' %}{% set ns.stop = true %}{% endif %}{% if not ns.stop %}<think>{{ messages[k].content }}</think>{% endif %}{% endfor %}
+            {%- else %}{{ '<|im_end|>\n' }}{% endif %}{% endif %}{% endfor %}
+            {%- if add_generation_prompt and messages[-1].role != 'tool' %}{{ '<|im_start|>assistant\n' }}{% endif %}
+            """;
+        using var model = new SmallTokenizer(Marks, template: source);
+        var calls = new JsonObject { ["tool_calls"] = new JsonArray(new JsonObject { ["function"] = new JsonObject { ["name"] = "tide" } }) };
+        Message Call() => new("assistant", text) { Fields = (JsonObject)calls.DeepClone() };
+        var rendered = model.Template.ForTraining(
+            new Conversation([new("user", "u"), Call(), new("tool", "6 m"), new("tool", "7 m"), new("assistant", "It is 6 m."), new("user", "v"), Call(), new("tool", "5 m"), new("assistant", "5 m")]), model.Tokenizer);
+        Assert.Equal([text + "<|end|>tide", "<|im_start|>assistant\nIt is 6 m.<|im_end|>\n", text + "<|end|>tide", "<|im_start|>assistant\n5 m<|im_end|>\n"], AssistantTexts(model, rendered));
+        Assert.Equal(["<think>6 m</think>", "<think>7 m</think>", "<think>5 m</think>"], Texts(model, rendered, "tool"));
+    }
+
+    /// <summary>As Mistral's own: turns of one role are joined in a first loop, so that the second has nothing of the messages, and tools stand before the last question.</summary>
+    [Fact]
+    public void Turns_of_a_template_that_makes_messages_of_its_own_are_found()
+    {
+        const string source = """
+            {%- set ns = namespace(all=[], users=0, n=0) %}{% for m in messages %}{% if m.role == 'tool' %}{% set ns.all = ns.all + [m] %}{% else %}
+            {%- set ns.all = ns.all + [{'role': m.role, 'content': m.content}] %}{% endif %}{% if m.role == 'user' %}{% set ns.users = ns.users + 1 %}{% endif %}{% endfor %}
+            {%- for m in ns.all %}{% if m.role == 'user' %}{% set ns.n = ns.n + 1 %}{% if ns.n == ns.users %}<|im_start|>tools<|im_start|>{% endif %}<think>{{ m.content }}</think>
+            {%- elif m.role == 'tool' %}<tool>{{ m.content }}<tool>{% else %}{{ m.content }}<|im_end|>{% endif %}{% endfor %}
+            """;
+        using var model = new SmallTokenizer([.. Marks, "<tool>"], template: source);
+        // The word of the first answer stands in the question before it too, and before an end in that of the third.
+        var rendered = model.Template.ForTraining(
+            new Conversation([new("user", "yes"), new("assistant", "yes"), new("user", "call"), new("assistant", "6"), new("tool", "6"), new("assistant", "6"), new("user", "yes<|im_end|>"), new("assistant", "yes")]),
+            model.Tokenizer);
+        Assert.Equal(["yes<|im_end|>", "6<|im_end|>", "6<|im_end|>", "yes<|im_end|>"], AssistantTexts(model, rendered));
+        Assert.Equal(["<tool>6<tool>"], Texts(model, rendered, "tool"));
+        Assert.Equal([false, false, false, true], rendered.Turns.Where(t => t.Role == "assistant").Select(t => t.PromptIsExact));
+    }
+
+    /// <summary>As Mistral v2: calls of earlier rounds and their answers are left out.</summary>
+    [Fact]
+    public void A_turn_that_is_not_written_has_nothing()
+    {
+        const string source = """
+            {%- set ns = namespace(last=0) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}
+            {%- for m in messages %}{% if m.role == 'user' %}<think>{{ m.content }}</think>{% elif m.content.startswith('call') and loop.index0 < ns.last %}
+            {%- elif m.role == 'tool' and loop.index0 < ns.last %}{% elif m.role == 'assistant' %}{{ m.content }}<|im_end|>{% else %}{{ m.content }}{% endif %}{% endfor %}
+            """;
+        using var model = new SmallTokenizer(Marks, template: source);
+        var rendered = model.Template.ForTraining(
+            new Conversation([new("user", "u"), new("assistant", "call"), new("tool", "6"), new("assistant", "a"), new("user", "v"), new("assistant", "b")]), model.Tokenizer);
+        Assert.Equal(["", "a<|im_end|>", "b<|im_end|>"], AssistantTexts(model, rendered));
+    }
+
+    /// <summary>Stretches of a content, whatever the template trims from it and puts around it; what begins in one belongs to it.</summary>
+    [Fact]
+    public void Parts_of_a_content_are_found()
+    {
+        using var model = new SmallTokenizer(Marks, template: ChatMl.Replace("m.content", "(m.content | trim)", StringComparison.Ordinal));
+        var message = new Message("assistant", "  one two three ") { Parts = [new(0, 5, 0), new(5, 9, 0.5f), new(9, 16, 1)] };
+        var rendered = model.Template.ForTraining(new Conversation([new("user", "one two three"), message]), model.Tokenizer);
+        Assert.Equal(["one", " two", " three"], rendered.Parts.Select(p => model.Tokenizer.Decode(rendered.Ids.AsSpan(p.Start..p.End).ToArray())));
+        Assert.Equal([0, 0.5f, 1], rendered.Parts.Select(p => p.Weight));
+        Assert.Equal(1, rendered.Parts[0].Message);
+
+        using var shouting = new SmallTokenizer(Marks, template: ChatMl.Replace("m.content", "(m.content | upper)", StringComparison.Ordinal));
+        var e = Assert.Throws<RequestException>(() => shouting.Template.ForTraining(new Conversation([new("user", "u"), message]), shouting.Tokenizer));
+        Assert.EndsWith("changes the content of message 2 (assistant), so that the parts of it that are to be trained on cannot be told from the others", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Text_gets_no_BOS_besides_the_templates()
     {
@@ -181,8 +292,10 @@ public class TurnsTests
 
     private static string[] Texts(SmallTokenizer model, RenderedConversation rendered) => [.. rendered.Turns.Select(t => model.Tokenizer.Decode(rendered.Ids.AsSpan(t.Start..t.End).ToArray()))];
 
-    private static string[] AssistantTexts(SmallTokenizer model, RenderedConversation rendered) =>
-        [.. rendered.Turns.Where(t => t.Role == "assistant").Select(t => model.Tokenizer.Decode(rendered.Ids.AsSpan(t.Start..t.End).ToArray()))];
+    private static string[] AssistantTexts(SmallTokenizer model, RenderedConversation rendered) => Texts(model, rendered, "assistant");
+
+    private static string[] Texts(SmallTokenizer model, RenderedConversation rendered, string role) =>
+        [.. rendered.Turns.Where(t => t.Role == role).Select(t => model.Tokenizer.Decode(rendered.Ids.AsSpan(t.Start..t.End).ToArray()))];
 
     /// <summary>What stands before every assistant's turn is what the model gets at inference.</summary>
     private static void AssertPrompts(SmallTokenizer model, Conversation conversation, RenderedConversation rendered)

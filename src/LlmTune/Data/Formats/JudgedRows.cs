@@ -66,6 +66,7 @@ internal static class JudgedRows
         {
             if (its[0].Role != Assistant) throw new RowException($"{answer.Where}: the {its[0].Role}'s turn is judged, expected the assistant's");
             if (its.Any(turn => turn.Train == false)) throw new RowException($"{answer.Where}: a turn says not to train on it, and a judged answer counts as a whole");
+            if (its.Any(turn => turn.Weight != 1 || turn.Parts.Count > 0)) throw new RowException($"{answer.Where}: a turn says that it counts more or less, or parts of it, and a judged answer counts as a whole");
         }
         if (row.OptionalText("system") is { } system && prompt[0].Role != "system") prompt = [new Message("system", system), .. prompt];
         return new Example.JudgedChats(prompt, turns, Turns.Tools(row), desirable);

@@ -39,7 +39,9 @@ internal static class Messages
         if (others is not null) OlderCall(others);
         if (others is not null) ObjectArguments(others);
         turn.TryGetProperty(contentKey, out var content);
-        return new Message(role, Content(content, ref others, where, contentKey)) { Fields = others, Train = Turns.Train(turn, where) };
+        List<ContentPart> parts = [];
+        var text = Content(content, ref others, parts, where, contentKey);
+        return TurnWeight.Apply(new Message(role, text) { Fields = others, Parts = parts }, turn, settings.TrainedRoles, where);
     }
 
     /// <summary>A function_call of OpenAI's older form is a list of one tool call.</summary>
@@ -50,14 +52,14 @@ internal static class Messages
         others["tool_calls"] = new JsonArray(new JsonObject { ["type"] = "function", ["function"] = call });
     }
 
-    private static string? Content(JsonElement content, ref JsonObject? others, string where, string key)
+    private static string? Content(JsonElement content, ref JsonObject? others, List<ContentPart> weights, string where, string key)
     {
         switch (content.ValueKind)
         {
             case JsonValueKind.String:
                 return content.GetString();
             case JsonValueKind.Array:
-                return Parts(content, ref others, where);
+                return Parts(content, ref others, weights, where);
             case JsonValueKind.Undefined or JsonValueKind.Null when others is not null && (others.ContainsKey("tool_calls") || others.ContainsKey("function_call")):
                 return null;
             default:
@@ -66,7 +68,8 @@ internal static class Messages
     }
 
     /// <summary>Parts of text are joined; a part of reasoning becomes <c>reasoning_content</c>.</summary>
-    private static string Parts(JsonElement parts, ref JsonObject? others, string where)
+    /// <param name="weights">Gets what parts say of being trained on.</param>
+    private static string Parts(JsonElement parts, ref JsonObject? others, List<ContentPart> weights, string where)
     {
         var text = new StringBuilder();
         foreach (var part in parts.EnumerateArray())
@@ -83,9 +86,12 @@ internal static class Messages
                     $"{where} a content part is of type {type ?? "none"}; only parts of type text are trained on: {{\"type\": \"text\", \"text\": \"…\"}}");
             }
             if (type == "reasoning")
+            {
                 (others ??= [])["reasoning_content"] = value;
-            else
-                text.Append(value);
+                continue;
+            }
+            if (TurnWeight.OfPart(part, where) is { } weight && value.Length > 0) weights.Add(new ContentPart(text.Length, text.Length + value.Length, weight));
+            text.Append(value);
         }
         return text.ToString();
     }

@@ -36,10 +36,9 @@ internal static class ShareGpt
             throw new RowException($"{where} '{contentKey}' is {Kinds.Describe(content)}, expected a text");
         var text = content.GetString()!;
         var others = Turns.Others(turn, [roleKey, contentKey]);
-        var train = Turns.Train(turn, where);
-        if (role != RoleNames.Call) return new Message(role, text) { Fields = others, Train = train };
+        if (role != RoleNames.Call) return TurnWeight.Apply(new Message(role, text) { Fields = others }, turn, settings.TrainedRoles, where);
         (others ??= [])["tool_calls"] = Calls(text, where);
-        return new Message("assistant", null) { Fields = others, Train = train };
+        return TurnWeight.Apply(new Message("assistant", null) { Fields = others }, turn, settings.TrainedRoles, where);
     }
 
     private static JsonArray Calls(string text, string where)

@@ -110,23 +110,6 @@ internal static class Turns
         }
     }
 
-    /// <summary>Whether a turn is trained on, as it says itself: OpenAI's <c>weight</c>, <c>loss_weight</c>, axolotl's <c>train</c>.</summary>
-    public static bool? Train(JsonElement turn, string where)
-    {
-        foreach (var name in (ReadOnlySpan<string>)["weight", "loss_weight", "train", "training"])
-        {
-            if (!turn.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null) continue;
-            return value.ValueKind switch
-            {
-                JsonValueKind.True => true,
-                JsonValueKind.False => false,
-                JsonValueKind.Number when value.GetDouble() is 0 or 1 => value.GetDouble() == 1,
-                _ => throw new RowException($"{where} {name} is {Kinds.Describe(value)}, expected 0 or 1: turns are trained on or not"),
-            };
-        }
-        return null;
-    }
-
     /// <summary>The properties of a turn that are neither its role, its content nor about training: the template may know them.</summary>
     public static JsonObject? Others(JsonElement turn, ReadOnlySpan<string> taken)
     {
@@ -134,7 +117,7 @@ internal static class Turns
         foreach (var property in turn.EnumerateObject())
         {
             if (property.Value.ValueKind == JsonValueKind.Null || taken.Contains(property.Name)) continue;
-            if (property.Name is "weight" or "loss_weight" or "train" or "training") continue;
+            if (TurnWeight.IsKey(property.Name)) continue;
             (others ??= [])[property.Name] = Node(property.Value);
         }
         return others;
