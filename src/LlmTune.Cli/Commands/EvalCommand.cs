@@ -50,7 +50,7 @@ internal static class EvalCommand
                     if (args.GetResult(option) is { Implicit: false }) throw new RequestException($"{option.Name} goes with --data; what a run held out is measured as it was in training");
             Libtorch.Load();
             var (device, type) = options.Read(args);
-            var targets = ModelSource.ResolveAll(args.GetValue(models)!, args.GetValue(options.Base));
+            IReadOnlyList<ModelSource> targets = [.. ModelSource.ResolveAll(args.GetValue(models)!, args.GetValue(options.Base)).Select(source => options.Apply(args, source))];
             var request = new EvaluateRequest
             {
                 Targets = files.Length == 0 ? BesideOrigin(targets, session) : targets,

@@ -47,7 +47,7 @@ internal static class GenerateCommand
             Libtorch.Load();
             var (device, type) = options.Read(args);
             var text = args.GetValue(prompt) is "-" ? Console.In.ReadToEnd() : args.GetValue(prompt)!;
-            var source = ModelSource.Resolve(args.GetValue(model)!, args.GetValue(options.Base));
+            var source = options.Apply(args, ModelSource.Resolve(args.GetValue(model)!, args.GetValue(options.Base)));
             var generation = new GenerationOptions
             {
                 MaxNewTokens = args.GetValue(most),
@@ -71,7 +71,7 @@ internal static class GenerateCommand
     {
         if (conversation is null && source.IsChat)
             session.Log.Information("{Run} was trained on conversations; --chat lays its chat template around the prompt", source.Name);
-        using var loaded = source.Load(device, type);
+        using var loaded = source.Load(device, type, session.Log);
         var ids = conversation is null
             ? loaded.Tokenizer.Encode(prompt, addSpecialTokens: true)
             : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder).ForInference(conversation, loaded.Tokenizer);

@@ -18,21 +18,22 @@ internal static class MergeCommand
             "merge out/qwen-lora --output models/qwen-merged",
             "merge adapter-from-peft --base models/Qwen2.5-0.5B --output merged")
         {
-            source, output, force, baseModel.Base, baseModel.Device,
+            source, output, force, baseModel.Base, baseModel.Device, baseModel.IgnoreUnexpected,
         };
         command.SetAction(args => Run(
-            args.GetValue(source)!, args.GetValue(output)!, args.GetValue(force), args.GetValue(baseModel.Base), args.GetValue(baseModel.Device)!, args.Session()));
+            args.GetValue(source)!, baseModel.Apply(args, ModelSource.Resolve(args.GetValue(source)!, args.GetValue(baseModel.Base))),
+            args.GetValue(output)!, args.GetValue(force), args.GetValue(baseModel.Device)!, args.Session()));
         return command;
     }
 
-    private static int Run(string source, string output, bool force, string? baseModel, string device, Session session)
+    private static int Run(string name, ModelSource source, string output, bool force, string device, Session session)
     {
         Libtorch.Load();
-        var check = Merge.Run(ModelSource.Resolve(source, baseModel), output, force, Devices.Of(device), session.Log);
+        var check = Merge.Run(source, output, force, Devices.Of(device), session.Log);
         session.Log.Information("Merged against base and adapter: {Check}", check);
         session.Log.Information("Wrote {Folder}", output);
         session.Log.Information("Next: llmtune eval {Source} {Folder} --data FILE, or llmtune generate {Folder} --prompt TEXT",
-            ProgramPath.Quoted(source), ProgramPath.Quoted(output), ProgramPath.Quoted(output));
+            ProgramPath.Quoted(name), ProgramPath.Quoted(output), ProgramPath.Quoted(output));
         return 0;
     }
 }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using LlmTune.Io;
 using LlmTune.Layers;
-using LlmTune.Native;
 
 namespace LlmTune.Adapters;
 
@@ -31,14 +30,18 @@ public static class AdapterFolder
     {
         var plan = PeftConfig.Read(folder);
         var file = Path.Combine(folder, WeightsName);
-        if (!File.Exists(file)) throw new RequestException($"{WeightsName} is missing in {folder}; a PEFT folder holds {PeftConfig.FileName} and {WeightsName}");
+        if (!File.Exists(file))
+        {
+            throw new RequestException(
+                $"{WeightsName} is missing in {folder}; a PEFT folder holds {PeftConfig.FileName} and {WeightsName}{(OtherForms.Describe(folder) is { } other ? $". It holds {other}" : "")}");
+        }
         using var stored = SafetensorsFile.Open(file);
         var all = parts.ToList();
-        var tensors = new StoredAdapter(stored, device, trainable);
+        var tensors = new StoredAdapter(stored, all, device, trainable);
         AdapterSet set;
         try
         {
-            set = new AdapterSet(plan, all, tensors);
+            set = new AdapterSet(plan, all, tensors) { Notes = [.. plan.Notes, .. tensors.Notes] };
         }
         catch (RequestException e)
         {
@@ -46,7 +49,7 @@ public static class AdapterFolder
         }
         try
         {
-            tensors.Finish(folder, file, set, all);
+            tensors.Finish(folder, file, set);
             return set;
         }
         catch
@@ -54,6 +57,16 @@ public static class AdapterFolder
             set.Dispose();
             throw;
         }
+    }
+
+    /// <summary>How many tokens the embedding of an adapter's folder has; null where it holds none.</summary>
+    /// <exception cref="RunException">Its weights are damaged.</exception>
+    public static int? Vocabulary(string folder, IEnumerable<Part> parts)
+    {
+        var file = Path.Combine(folder, WeightsName);
+        if (!File.Exists(file)) return null;
+        using var stored = SafetensorsFile.Open(file);
+        return StoredAdapter.Vocabulary(stored, [.. parts]) is { } rows ? (int)rows : null;
     }
 
     /// <summary>Writes the folder as PEFT does; it can be loaded there and served anywhere.</summary>
@@ -64,7 +77,7 @@ public static class AdapterFolder
         using var scope = NewDisposeScope();
         var all = parts.ToList();
         var tensors = set.Saved.Select(tensor => KeyValuePair.Create(Key(tensor.Module, tensor.Name), tensor.Value))
-            .Concat(FrozenEnds(set, all).Select(part => KeyValuePair.Create(Key(part.Name, "base_layer.weight"), part.Own.First().Value.detach())));
+            .Concat(FrozenEnds(set, all).Where(part => !set.BaseTensors.Any(tensor => tensor.Modules.Contains(part.Name))).Select(part => KeyValuePair.Create(Key(part.Name, "base_layer.weight"), part.Own.First().Value.detach())));
         SafetensorsWriter.Write(Path.Combine(folder, WeightsName), tensors);
         var plan = set.Plan with { Targets = Spelled(set, all) };
         AtomicFile.WriteText(Path.Combine(folder, PeftConfig.FileName), PeftConfig.Write(plan, baseModel).ToJsonString(Indented) + "\n");
@@ -86,63 +99,4 @@ public static class AdapterFolder
     private static ModuleSelector Spelled(AdapterSet set, IReadOnlyList<Part> parts) => set.Plan.Targets != ModuleSelector.AllLinear
         ? set.Plan.Targets
         : ModuleSelector.Names(parts.Where(ModuleSelector.AllLinear.Matches).Select(part => part.ShortName).Distinct().Order(StringComparer.Ordinal));
-
-    /// <summary>The tensors of a folder. What does not fit is collected, and <see cref="Finish"/> says it all.</summary>
-    private sealed class StoredAdapter(SafetensorsFile stored, Device device, bool trainable) : AdapterSource(device, trainable)
-    {
-        private readonly HashSet<string> _used = new(StringComparer.Ordinal);
-        private readonly List<string> _problems = [];
-
-        /// <exception cref="RequestException">Something is missing, unexpected or misshaped.</exception>
-        public void Finish(string folder, string file, AdapterSet set, IReadOnlyList<Part> parts)
-        {
-            if (_problems.Count == 0)
-            {
-                foreach (var (module, name, value) in set.Saved) RequireSame(module, name, value);
-            }
-            // PEFT writes the frozen matrix of an adapted head or embedding too; it is the base's own.
-            _used.UnionWith(set.Adapters.Select(adapter => Key(adapter.Module, "base_layer.weight")));
-            _problems.AddRange(stored.Tensors.Keys.Where(key => !_used.Contains(key)).Order(StringComparer.Ordinal).Select(key => $"{key}: unexpected, no adapted layer has it"));
-            if (_problems.Count > 0)
-                throw new RequestException($"{file} does not fit the model:{AnotherModel.Describe(stored, parts, _problems, folder)}");
-        }
-
-        protected override Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial)
-        {
-            if (Find(module, name) is not { } key)
-            {
-                _problems.Add($"{AdapterFolder.Key(module, name)}: missing");
-                return zeros(shape);
-            }
-            _used.Add(key);
-            var found = stored.Tensors[key].Shape;
-            if (found.SequenceEqual(shape)) return stored.Alias(key);
-            _problems.Add($"{key}: shape ({string.Join(", ", found)}), the model needs ({string.Join(", ", shape)})");
-            return zeros(shape);
-        }
-
-        /// <summary>What tied ends share stands in the folder twice: the second time must say the same.</summary>
-        private void RequireSame(string module, string name, Tensor value)
-        {
-            if (Find(module, name) is not { } key || !_used.Add(key)) return;
-            using var scope = NewDisposeScope();
-            var second = stored.Alias(key).to(value.dtype, value.device);
-            if (!second.shape.SequenceEqual(value.shape) || second.ne(value).any().Number() != 0)
-                _problems.Add($"{key}: differs from the embedding's, and ensure_weight_tying says that both are the same numbers");
-        }
-
-        /// <summary>The key of a tensor as save_pretrained writes it, or with the adapter's name in it, as in named_parameters.</summary>
-        private string? Find(string module, string name)
-        {
-            var dot = name.LastIndexOf('.');
-            string[] spellings =
-            [
-                name,
-                dot < 0 ? $"{name}.default" : $"{name[..dot]}.default{name[dot..]}",
-                $"modules_to_save.{name}",
-                $"modules_to_save.default.{name}",
-            ];
-            return spellings.Select(spelling => AdapterFolder.Key(module, spelling)).FirstOrDefault(stored.Tensors.ContainsKey);
-        }
-    }
 }

@@ -11,6 +11,7 @@ public sealed class AdapterSet : IDisposable
 {
     private readonly Dictionary<string, Adapter> _adapters = new(StringComparer.Ordinal);
     private readonly List<TrainedCopy> _copies = [];
+    private readonly List<TrainedCopy> _baseTensors = [];
 
     /// <param name="source">Where its tensors come from; asked in the model's order.</param>
     public AdapterSet(LoraPlan plan, IReadOnlyList<Part> parts, AdapterSource source)
@@ -30,9 +31,11 @@ public sealed class AdapterSet : IDisposable
         foreach (var copy in layout.Copies)
         {
             var own = copy.Parts[0].Own.Single(tensor => tensor.Name == copy.Own).Value;
-            var tensor = source.Take(copy.Parts[0].Name, copy.SavedName, own.shape, _ => own.detach(), own.dtype);
+            long[] shape = [source.Rows(copy.Parts[0], own.shape[0]), .. own.shape[1..]];
+            var tensor = source.Take(copy.Parts[0].Name, copy.SavedName, shape, _ => own.detach(), own.dtype);
             _copies.Add(new TrainedCopy([.. copy.Parts.Select(part => part.Name)], copy.Own, tensor));
         }
+        _baseTensors.AddRange(source.BaseTensors(parts, layout));
     }
 
     /// <summary>A fresh set that changes nothing.</summary>
@@ -50,7 +53,13 @@ public sealed class AdapterSet : IDisposable
 
     public IReadOnlyList<TrainedCopy> Copies => _copies;
 
-    /// <summary>All tensors that it owns, each once, with their keys in a PEFT folder.</summary>
+    /// <summary>Tensors of the base that an adapter's folder holds: frozen, in the place of the base's while the set is active.</summary>
+    public IReadOnlyList<TrainedCopy> BaseTensors => _baseTensors;
+
+    /// <summary>What is to be said about it beside what it was asked for.</summary>
+    public IReadOnlyList<AdapterNote> Notes { get; internal init; } = [];
+
+    /// <summary>All tensors that are trained, each once, with their keys in a PEFT folder.</summary>
     public IEnumerable<(string Name, ModelTensor Tensor)> Tensors =>
     [
         .. Adapters.SelectMany(adapter => adapter.Tensors.Select(tensor => (AdapterFolder.Key(adapter.Module, tensor.Names[0].Name), tensor))),
@@ -62,6 +71,8 @@ public sealed class AdapterSet : IDisposable
     [
         .. Adapters.SelectMany(adapter => adapter.Saved.Select(tensor => (adapter.Module, tensor.Name, tensor.Value))),
         .. _copies.SelectMany(copy => copy.Saved),
+        .. _baseTensors.SelectMany(tensor => tensor.Modules.Select(
+            module => (module, _adapters.ContainsKey(module) ? $"base_layer.{tensor.Own}" : tensor.Own, tensor.Tensor.Value.detach()))),
     ];
 
     /// <summary>Makes it the active set of these modules; what it does not name is the base's.</summary>
@@ -75,6 +86,14 @@ public sealed class AdapterSet : IDisposable
         }
     }
 
+    /// <summary>Whether two ends that share their matrix go on sharing it under this set.</summary>
+    public bool KeepsTogether(Part input, Part head)
+    {
+        if (Plan.EnsureWeightTying) return true;
+        var parted = _copies.Concat(_baseTensors).Any(copy => copy.Own == "weight" && copy.Modules.Contains(input.Name) != copy.Modules.Contains(head.Name));
+        return !parted && !_adapters.ContainsKey(input.Name) && !_adapters.ContainsKey(head.Name);
+    }
+
     /// <summary>Switches sets off: the model is the base.</summary>
     public static void Deactivate(IEnumerable<Part> parts)
     {
@@ -82,11 +101,11 @@ public sealed class AdapterSet : IDisposable
     }
 
     /// <summary>The copy in the place of a module's tensor.</summary>
-    private ModelTensor? CopyOf(string module, string own) => _copies.Find(copy => copy.Own == own && copy.Modules.Contains(module))?.Tensor;
+    private ModelTensor? CopyOf(string module, string own) => _copies.Concat(_baseTensors).FirstOrDefault(copy => copy.Own == own && copy.Modules.Contains(module))?.Tensor;
 
     public void Dispose()
     {
         foreach (var adapter in Adapters) adapter.Dispose();
-        foreach (var copy in _copies) copy.Tensor.Dispose();
+        foreach (var copy in _copies.Concat(_baseTensors)) copy.Tensor.Dispose();
     }
 }

@@ -1,3 +1,4 @@
+using LlmTune.Layers;
 using LlmTune.Quantization;
 
 namespace LlmTune.Adapters;
@@ -15,6 +16,12 @@ public abstract class AdapterSource(Device device, bool trainable)
         using var scope = NewDisposeScope();
         return new ModelTensor(name, Fetch(module, name, shape, initial).to(type, device, copy: trainable), trainable);
     }
+
+    /// <summary>Tensors of the base that come with the set and stand in their place, frozen.</summary>
+    public virtual IEnumerable<TrainedCopy> BaseTensors(IReadOnlyList<Part> parts, AdapterLayout layout) => [];
+
+    /// <summary>Rows of a part's matrix: those of the base, but where the set was made for another number of tokens.</summary>
+    public virtual long Rows(Part part, long own) => own;
 
     protected abstract Tensor Fetch(string module, string name, long[] shape, Func<Generator, Tensor> initial);
 }

@@ -14,7 +14,7 @@ public sealed class EmbeddingLora : Adapter
     /// <summary>A fresh one changes nothing: A zero, B normal.</summary>
     public EmbeddingLora(LoraTarget target, Embedding part, AdapterSource source) : base(part.Name)
     {
-        var (vocabulary, width) = (part.Weight.Value.shape[0], part.Weight.Value.shape[1]);
+        var (vocabulary, width) = (source.Rows(part, part.Weight.Value.shape[0]), part.Weight.Value.shape[1]);
         A = source.Take(Module, "lora_embedding_A", [target.Rank, vocabulary], _ => zeros(target.Rank, vocabulary));
         B = source.Take(Module, "lora_embedding_B", [width, target.Rank], generator => randn([width, target.Rank], generator: generator));
         Scaling = target.Scaling;

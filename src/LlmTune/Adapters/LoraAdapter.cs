@@ -19,7 +19,7 @@ public sealed class LoraAdapter : Adapter
     /// <summary>A fresh one changes nothing: A uniform in ±1/√in (Kaiming with a = √5), B zero, as PEFT's init_lora_weights: true.</summary>
     public LoraAdapter(LoraTarget target, LinearPart part, LoraPlan plan, AdapterSource source) : base(part.Name)
     {
-        var (@in, @out) = (part.Weight.In, part.Weight.Out);
+        var (@in, @out) = (part.Weight.In, source.Rows(part, part.Weight.Out));
         var bound = 1 / Math.Sqrt(@in);
         _a = source.Take(Module, "lora_A.weight", [target.Rank, @in], generator => rand([target.Rank, @in], generator: generator).mul_(Scalars.Of(2 * bound)).sub_(Scalars.Of(bound)));
         _b = source.Take(Module, "lora_B.weight", [@out, target.Rank], _ => zeros(@out, target.Rank));

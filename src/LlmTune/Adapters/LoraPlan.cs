@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using LlmTune.Layers;
 
 namespace LlmTune.Adapters;
@@ -45,6 +44,9 @@ public sealed record LoraPlan
 
     /// <summary>Whether ends that share their matrix go on sharing it when one of them is trained.</summary>
     public bool EnsureWeightTying { get; init; }
+
+    /// <summary>What the user should hear about the file that the plan was read from.</summary>
+    public IReadOnlyList<AdapterNote> Notes { get; init; } = [];
 
     public static LoraPlan From(LoraConfig config) => new()
     {
@@ -104,18 +106,15 @@ public sealed record LoraPlan
         return new LoraTarget(part, rank, alpha, alpha / (UseRsLora ? Math.Sqrt(rank) : rank));
     }
 
+    /// <summary>PEFT's expressions for the number of a layer: the first one of a name counts, not the last.</summary>
     private bool InLayers(string module)
     {
-        if (Layers is null) return true;
-        IEnumerable<string> expressions = LayersPattern.Count == 0
-            ? [@"\.(\d+)\."]
-            : LayersPattern.Select(pattern => $@"(?:^|\.){pattern}\.(\d+)\.");
-        foreach (var expression in expressions)
-        {
-            if (Match(module, expression, "layers_pattern") is { Success: true } match)
-                return Layers.Contains(int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
-        }
-        return false;
+        if (Layers is not { Count: > 0 }) return true;
+        var expressions = LayersPattern.Count == 0
+            ? [Expression("", @".*?\.[^.]*\.(?P<idx>\d+)\.", "", "layers_pattern")]
+            : LayersPattern.Select(pattern => Expression(@"(?:^|.*?\.)", pattern, @"\.(?P<idx>\d+)\.", "layers_pattern"));
+        return expressions.Select(expression => expression.Match(module, "idx")).FirstOrDefault(number => number is not null) is { } layer
+            && Layers.Contains(int.Parse(layer, CultureInfo.InvariantCulture));
     }
 
     private static bool Saves(string entry, string module)
@@ -128,21 +127,24 @@ public sealed record LoraPlan
     private static T? First<T>(IReadOnlyList<(string Pattern, T Value)> patterns, string module, string setting) where T : struct
     {
         foreach (var (pattern, value) in patterns)
-            if (Match(module, $@"^(?:.*\.)?(?:{pattern})$", setting).Success) return value;
+            if (Expression(@"(.*\.)?(", pattern, ")", setting).MatchesAll(module)) return value;
         return null;
     }
 
-    private static Match Match(string module, string expression, string setting)
+    private static PythonRegex Expression(string before, string pattern, string behind, string setting)
     {
         try
         {
-            return Regex.Match(module, expression, RegexOptions.CultureInvariant);
+            return PythonRegex.Parse(pattern, before, behind);
         }
-        catch (ArgumentException e)
+        catch (FormatException e)
         {
-            throw new RequestException($"{setting} has an entry that is not a regular expression ({e.Message})", e);
+            throw new RequestException($"{setting} has an entry that is not a regular expression ('{pattern}': {e.Message})", e);
         }
     }
 
     private static string ShortNames(IReadOnlyList<Part> parts) => string.Join(", ", parts.Select(part => part.ShortName).Distinct());
 }
+
+/// <summary>What the user should hear about an adapter's folder.</summary>
+public sealed record AdapterNote(bool IsWarning, string Text);

@@ -7,6 +7,7 @@ namespace LlmTune.Adapters;
 public sealed class Merging
 {
     private readonly Dictionary<string, Func<Tensor, Tensor>> _changes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long[]> _shapes = new(StringComparer.Ordinal);
     private readonly List<string> _broken = [];
 
     /// <exception cref="RequestException">A module would need a bias that the base has not.</exception>
@@ -19,11 +20,18 @@ public sealed class Merging
             throw new RequestException(
                 $"the adapter has lora_bias, which merging adds to a layer's bias, and the base has none in {string.Join(", ", without)}; use base and adapter side by side");
         }
-        foreach (var copy in set.Copies)
-            foreach (var module in copy.Modules) _changes[$"{module}.{copy.Own}"] = _ => copy.Tensor.Value.detach().to(ScalarType.Float32);
+        foreach (var copy in set.Copies.Concat(set.BaseTensors))
+        {
+            foreach (var module in copy.Modules)
+            {
+                _changes[$"{module}.{copy.Own}"] = _ => copy.Tensor.Value.detach().to(ScalarType.Float32);
+                _shapes[$"{module}.{copy.Own}"] = copy.Tensor.Value.shape;
+            }
+        }
         foreach (var adapter in set.Adapters)
         {
-            _changes[$"{adapter.Module}.weight"] = adapter.Merge;
+            var (weight, matrix) = ($"{adapter.Module}.weight", _changes.GetValueOrDefault($"{adapter.Module}.weight", own => own));
+            _changes[weight] = own => adapter.Merge(matrix(own));
             if (adapter.MergedBias is null) continue;
             var bias = $"{adapter.Module}.bias";
             var before = _changes.GetValueOrDefault(bias, own => own);
@@ -35,6 +43,9 @@ public sealed class Merging
     public IReadOnlyCollection<string> Changed => _changes.Keys;
 
     public bool Changes(string name) => _changes.ContainsKey(name);
+
+    /// <summary>The merged tensor's shape: the stored one's, but where the set was made for another number of tokens.</summary>
+    public long[] ShapeOf(string name, long[] stored) => _shapes.GetValueOrDefault(name, stored);
 
     /// <summary>The merged tensor, in the stored one's type.</summary>
     /// <param name="stored">The base's tensor of this name.</param>

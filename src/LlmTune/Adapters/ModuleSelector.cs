@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using LlmTune.Layers;
 
 namespace LlmTune.Adapters;
@@ -22,9 +21,9 @@ public abstract record ModuleSelector
         if (text.Equals(AllLinearWord, StringComparison.OrdinalIgnoreCase)) return AllLinear;
         try
         {
-            return new Pattern(text, new Regex($"^(?:{text})$", RegexOptions.CultureInvariant));
+            return new Pattern(text, PythonRegex.Parse(text));
         }
-        catch (ArgumentException e)
+        catch (FormatException e)
         {
             throw new RequestException($"'{text}' is not a regular expression ({e.Message}); a list of names is written [q_proj, v_proj]");
         }
@@ -53,10 +52,16 @@ public abstract record ModuleSelector
         public override string ToString() => $"[{string.Join(", ", Items)}]";
     }
 
-    /// <summary>A regular expression over the whole name.</summary>
-    public sealed record Pattern(string Text, Regex Expression) : ModuleSelector
+    /// <summary>A regular expression over the whole name, in Python's language.</summary>
+    public sealed record Pattern : ModuleSelector
     {
-        public override bool Matches(Part part) => Expression.IsMatch(part.Name);
+        private readonly PythonRegex _expression;
+
+        internal Pattern(string text, PythonRegex expression) => (Text, _expression) = (text, expression);
+
+        public string Text { get; }
+
+        public override bool Matches(Part part) => _expression.MatchesAll(part.Name);
         public bool Equals(Pattern? other) => Text == other?.Text;
         public override int GetHashCode() => Text.GetHashCode(StringComparison.Ordinal);
         public override string ToString() => Text;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LlmTune.Config;
 using LlmTune.Io;
 
 namespace LlmTune.Adapters;
@@ -10,63 +11,43 @@ public static class PeftConfig
 {
     public const string FileName = "adapter_config.json";
 
-    /// <summary>Keys whose other values are not built: what they must be.</summary>
-    private static readonly Dictionary<string, JsonNode?[]> Fixed = new(StringComparer.Ordinal)
-    {
-        ["use_dora"] = [false],
-        ["fan_in_fan_out"] = [false],
-        ["trainable_token_indices"] = [],
-        ["target_parameters"] = [],
-        ["layer_replication"] = [],
-        ["use_qalora"] = [false],
-        ["use_bdlora"] = [false],
-        ["alora_invocation_tokens"] = [],
-        ["arrow_config"] = [],
-        ["megatron_config"] = [],
-        ["kasa_config"] = [],
-        ["velora_config"] = [],
-        ["monteclora_config"] = [],
-    };
-
-    /// <summary>Keys that say how the adapter came to be and do not change what it computes.</summary>
-    private static readonly HashSet<string> Ignored = new(StringComparer.Ordinal)
-    {
-        "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "inference_mode", "init_lora_weights", "loftq_config",
-        "lora_ga_config", "megatron_core", "peft_version", "qalora_group_size", "revision", "task_type", "peft_type", "runtime_config",
-        "enable_lora", "merge_weights",
-    };
-
     /// <exception cref="RequestException">Missing, damaged, of another method, or with an option that is not built; all complaints at once.</exception>
     public static LoraPlan Read(string folder)
     {
         var file = Path.Combine(folder, FileName);
         if (!File.Exists(file)) throw new RequestException($"{FileName} is missing in {folder}; a PEFT folder holds {FileName} and adapter_model.safetensors");
+        return Read(Parse(file), file);
+    }
+
+    /// <exception cref="RequestException">Not JSON of an object.</exception>
+    internal static JsonObject Parse(string file)
+    {
         var config = JsonFile.Read(file);
-        return config.ValueKind == JsonValueKind.Object ? Read(JsonObject.Create(config)!, file) : throw new RequestException($"{file} is not JSON of an object");
+        return config.ValueKind == JsonValueKind.Object ? JsonObject.Create(config)! : throw new RequestException($"{file} is not JSON of an object");
     }
 
     /// <param name="file">For messages.</param>
     public static LoraPlan Read(JsonObject config, string file)
     {
+        if (IsOfMlx(config)) throw new UnsupportedAdapterException($"{file} is of {OtherForms.Mlx}");
         var type = Text(config["peft_type"]);
         if (type is null || !type.Equals("LORA", StringComparison.OrdinalIgnoreCase))
             throw new UnsupportedAdapterException(type is null ? $"{file}: peft_type is missing" : $"{file}: unknown peft_type {type}; LORA is built");
 
-        var problems = new List<string>();
-        foreach (var (key, value) in config)
-        {
-            if (Fixed.TryGetValue(key, out var allowed))
-            {
-                if (!IsEmpty(value) && !allowed.Any(a => JsonNode.DeepEquals(a, value)))
-                    problems.Add($"{key} {value!.ToJsonString()} is not built");
-            }
-            else if (!Ignored.Contains(key) && !Known.Contains(key))
-            {
-                problems.Add($"unknown key {key}");
-            }
-        }
-        if (Text(config["init_lora_weights"]) is { } init && init.StartsWith("pissa", StringComparison.OrdinalIgnoreCase) | init.Equals("olora", StringComparison.OrdinalIgnoreCase))
-            problems.Add($"init_lora_weights {init}: the adapter goes with a changed base; save it with path_initial_model_for_weight_conversion");
+        var (problems, notes) = (new List<string>(), new List<AdapterNote>());
+        foreach (var (key, value) in config) Look(key, value, problems, notes);
+        if (config.Where(pair => PeftKey.Find(pair.Key) is null && PeftKey.IsNothing(pair.Value)).Select(pair => pair.Key).ToList() is { Count: > 0 } nothing)
+            notes.Add(new AdapterNote(IsWarning: false, $"{FileName}: left out unknown keys that say nothing: {string.Join(", ", nothing)}"));
+        var (refused, note) = PeftInitialization.Of(config["init_lora_weights"]);
+        problems.AddRange(new[] { refused }.OfType<string>());
+        notes.AddRange(new[] { note }.OfType<string>().Select(text => new AdapterNote(IsWarning: true, text)));
+        foreach (var key in (string[])["r", "lora_alpha", "lora_dropout"])
+            if (config[key] is { } value && Number(value) is null) problems.Add($"{key} is {value.ToJsonString()}, expected a number");
+        foreach (var key in (string[])["use_rslora", "lora_bias", "ensure_weight_tying"])
+            if (config[key] is { } value && value.GetValueKind() is not (JsonValueKind.True or JsonValueKind.False))
+                problems.Add($"{key} is {value.ToJsonString()}, expected true or false");
+        foreach (var key in (string[])["target_modules", "exclude_modules", "modules_to_save", "layers_pattern"])
+            if (config[key] is { } value && !IsTexts(value)) problems.Add($"{key} is {value.ToJsonString()}, expected a text or a list of texts");
         var rank = Number(config["r"]) ?? 8;
         if (rank < 1 || rank != Math.Floor(rank)) problems.Add($"r is {rank.ToString(CultureInfo.InvariantCulture)}, expected a whole number of at least 1");
         if (!IsEmpty(config["bias"]) && !Biases.ContainsKey(config["bias"]!.ToString())) problems.Add($"bias {config["bias"]!.ToJsonString()} is not built");
@@ -95,8 +76,38 @@ public static class PeftConfig
             LayersPattern = Texts(config["layers_pattern"]),
             RankPattern = [.. Pairs(config["rank_pattern"]).Select(pair => (pair.Key, (int)Number(pair.Value)!.Value))],
             AlphaPattern = [.. Pairs(config["alpha_pattern"]).Select(pair => (pair.Key, Number(pair.Value)!.Value))],
+            Notes = notes,
         };
     }
+
+    /// <summary>
+    /// What a key comes to. PEFT adds keys with every release and leaves out those that it does not know: so does this, and says it. One that
+    /// looks like a slip of the keyboard is an error: what was meant would be lost.
+    /// </summary>
+    private static void Look(string key, JsonNode? value, List<string> problems, List<AdapterNote> notes)
+    {
+        if (PeftKey.Find(key) is { } known)
+        {
+            if (known.Use == PeftKeyUse.DefaultOnly && !known.IsDefault(value))
+                problems.Add($"{key} {value!.ToJsonString()} is not built: {known.Meaning}");
+        }
+        else if (PeftKey.IsNothing(value))
+        {
+            return;
+        }
+        else if (Suggest.Nearest(key, PeftKey.All.Select(k => k.Name)) is { } meant && Suggest.Distance(key, meant) <= 2)
+        {
+            problems.Add($"unknown key {key}, did you mean '{meant}'?");
+        }
+        else
+        {
+            notes.Add(new AdapterNote(
+                IsWarning: true, $"{FileName}: left out the unknown key {key}: {value!.ToJsonString()}, as PEFT does with keys that are newer than it; the result is another if it changes what the adapter computes"));
+        }
+    }
+
+    /// <summary>MLX calls its file by the same name.</summary>
+    private static bool IsOfMlx(JsonObject config) => !config.ContainsKey("peft_type") && (config.ContainsKey("lora_parameters") || config.ContainsKey("fine_tune_type"));
 
     /// <summary>The file that PEFT reads.</summary>
     public static JsonObject Write(LoraPlan plan, string? baseModel) => new()
@@ -131,12 +142,6 @@ public static class PeftConfig
         ["lora_only"] = BiasTraining.LoraOnly,
     };
 
-    private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
-    {
-        "r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "layers_to_transform", "layers_pattern",
-        "rank_pattern", "alpha_pattern", "modules_to_save", "bias", "lora_bias", "ensure_weight_tying",
-    };
-
     private static JsonNode Node(ModuleSelector selector) => selector is ModuleSelector.NameList list
         ? Node(list.Items)
         : JsonValue.Create(selector.ToString())!;
@@ -148,8 +153,12 @@ public static class PeftConfig
     {
         null => [],
         JsonArray list => [.. list.Select(item => item!.GetValue<string>())],
-        var one => [one.GetValue<string>()],
+        var one => one.GetValue<string>() is { Length: > 0 } text ? [text] : [],
     };
+
+    private static bool IsTexts(JsonNode node) => node is JsonArray list
+        ? list.All(item => item?.GetValueKind() == JsonValueKind.String)
+        : node.GetValueKind() == JsonValueKind.String;
 
     private static bool True(JsonNode? node) => node?.GetValueKind() == JsonValueKind.True;
 

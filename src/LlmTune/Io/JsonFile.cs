@@ -23,7 +23,7 @@ internal static class JsonFile
         return Parse(bytes, file);
     }
 
-    /// <summary>The value of a text, of which a byte order mark is taken off.</summary>
+    /// <summary>The value of a text, of which a byte order mark is taken off. Python's words for numbers are taken too.</summary>
     /// <param name="file">For messages.</param>
     /// <exception cref="RequestException">Not UTF-8, or not JSON.</exception>
     public static JsonElement Parse(ReadOnlySpan<byte> content, string file)
@@ -37,6 +37,7 @@ internal static class JsonFile
         }
         catch (JsonException e)
         {
+            if (PythonJson.TryParse(content, out var value)) return value;
             var mistake = JsonMistake.Find(content);
             var before = content[..mistake.Offset];
             var column = Encoding.UTF8.GetCharCount(before[(before.LastIndexOf((byte)'\n') + 1)..]) + 1;

@@ -10,13 +10,20 @@ public sealed class SafetensorsFolder : IDisposable
 {
     private static readonly string[] Weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf"];
 
-    private readonly Dictionary<string, SafetensorsFile> _files = new(StringComparer.Ordinal);   // by tensor
+    private readonly Dictionary<string, (SafetensorsFile File, string Name)> _places;   // by tensor: its file, and its name there
+    private readonly IReadOnlyCollection<SafetensorsFile> _files;
 
     private SafetensorsFolder(string folder, IEnumerable<(string Tensor, SafetensorsFile File)> places)
+        : this(folder, places.ToDictionary(place => place.Tensor, place => (place.File, place.Tensor), StringComparer.Ordinal))
+    {
+    }
+
+    private SafetensorsFolder(string folder, Dictionary<string, (SafetensorsFile File, string Name)> places, IReadOnlyCollection<SafetensorsFile>? files = null)
     {
         Folder = folder;
-        foreach (var (tensor, file) in places) _files.Add(tensor, file);
-        Tensors = _files.ToDictionary(place => place.Key, place => place.Value.Tensors[place.Key], StringComparer.Ordinal);
+        _places = places;
+        _files = files ?? [.. places.Values.Select(place => place.File).Distinct()];
+        Tensors = places.ToDictionary(place => place.Key, place => place.Value.File.Tensors[place.Value.Name] with { Name = place.Key }, StringComparer.Ordinal);
         TotalBytes = Tensors.Values.Sum(tensor => tensor.Bytes);
     }
 
@@ -28,9 +35,10 @@ public sealed class SafetensorsFolder : IDisposable
     public long TotalBytes { get; }
 
     /// <param name="baseName">What the files are called: model, adapter_model.</param>
+    /// <param name="mayLack">Tensors that the index may name without their being there; null: none.</param>
     /// <exception cref="RequestException">No such folder, or no weights in it.</exception>
     /// <exception cref="RunException">Index and shards do not fit together, or a file is damaged; the message lists every problem.</exception>
-    public static SafetensorsFolder Open(string folder, string baseName = "model")
+    public static SafetensorsFolder Open(string folder, string baseName = "model", Func<string, bool>? mayLack = null)
     {
         if (!Directory.Exists(folder)) throw new RequestException($"{folder} does not exist, or is no folder");
         var single = Path.Combine(folder, baseName + ".safetensors");
@@ -39,25 +47,42 @@ public sealed class SafetensorsFolder : IDisposable
             var file = SafetensorsFile.Open(single);
             return new SafetensorsFolder(folder, file.Tensors.Keys.Select(name => (name, file)));
         }
-        return OpenShards(folder, FindIndex(folder, baseName));
+        return OpenShards(folder, FindIndex(folder, baseName), mayLack ?? (_ => false));
     }
 
+    /// <summary>The same tensors under other names; it takes the place of this object, which is not to be used any more.</summary>
+    /// <param name="rename">A tensor's new name; no two may get the same one.</param>
+    public SafetensorsFolder Renamed(Func<string, string> rename) =>
+        new(Folder, _places.ToDictionary(place => rename(place.Key), place => place.Value, StringComparer.Ordinal), _files);
+
+    /// <summary>These tensors and no others; it takes the place of this object, which is not to be used any more.</summary>
+    public SafetensorsFolder Only(IReadOnlySet<string> names) =>
+        new(Folder, _places.Where(place => names.Contains(place.Key)).ToDictionary(StringComparer.Ordinal), _files);
+
     /// <summary>A tensor over the mapped file; see <see cref="SafetensorsFile.Alias"/>.</summary>
-    public Tensor Alias(string name) => FileHolding(name).Alias(name);
+    public Tensor Alias(string name)
+    {
+        var (file, stored) = Place(name);
+        return file.Alias(stored);
+    }
 
     /// <inheritdoc cref="SafetensorsFile.Forget"/>
-    public void Forget(string name) => FileHolding(name).Forget(name);
+    public void Forget(string name)
+    {
+        var (file, stored) = Place(name);
+        file.Forget(stored);
+    }
 
     /// <summary>The path of the file that holds a tensor.</summary>
-    public string FileOf(string name) => FileHolding(name).Path;
+    public string FileOf(string name) => Place(name).File.Path;
 
     public void Dispose()
     {
-        foreach (var file in _files.Values.Distinct()) file.Dispose();
+        foreach (var file in _files) file.Dispose();
     }
 
-    private SafetensorsFile FileHolding(string name) =>
-        _files.TryGetValue(name, out var file) ? file : throw new RunException($"{Folder} has no tensor '{name}'");
+    private (SafetensorsFile File, string Name) Place(string name) =>
+        _places.TryGetValue(name, out var place) ? place : throw new RunException($"{Folder} has no tensor '{name}'");
 
     private static string FindIndex(string folder, string baseName)
     {
@@ -70,10 +95,11 @@ public sealed class SafetensorsFolder : IDisposable
             .Order(StringComparer.Ordinal).ToList();
         throw new RequestException(
             $"{folder} has no weights: neither {baseName}.safetensors nor {baseName}.safetensors.index.json"
-            + (found.Count == 0 ? "" : $"; there is {string.Join(", ", found)}, and only safetensors under these names are read"));
+            + (found.Count == 0 ? "" : $"; there is {string.Join(", ", found)}, and only safetensors under these names are read")
+            + (OtherForms.Describe(folder) is { } other ? $". It holds {other}" : ""));
     }
 
-    private static SafetensorsFolder OpenShards(string folder, string index)
+    private static SafetensorsFolder OpenShards(string folder, string index, Func<string, bool> mayLack)
     {
         var map = ReadIndex(index);
         var problems = new List<string>();
@@ -84,9 +110,11 @@ public sealed class SafetensorsFolder : IDisposable
             {
                 if (OpenShard(folder, name, problems) is { } shard) shards.Add(name, shard);
             }
-            foreach (var (tensor, name) in map)
+            foreach (var (tensor, name) in map.ToList())
             {
-                if (shards.TryGetValue(name, out var shard) && !shard.Tensors.ContainsKey(tensor)) problems.Add($"{name} lacks {tensor}");
+                if (!shards.TryGetValue(name, out var shard) || shard.Tensors.ContainsKey(tensor)) continue;
+                if (mayLack(tensor)) map.Remove(tensor);
+                else problems.Add($"{name} lacks {tensor}");
             }
             var unlisted = (
                 from shard in shards.Values

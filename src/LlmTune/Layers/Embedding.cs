@@ -15,13 +15,16 @@ public sealed class Embedding(WeightSource source, string name, long vocabulary,
 
     public override IEnumerable<(string Name, Tensor Value)> Own => [("weight", Weight.Value)];
 
+    /// <summary>The matrix that is looked up in: the base's, or what the active set has in its place.</summary>
+    public ModelTensor Table => WeightCopy ?? Weight;
+
     /// <summary>Whether anything in it receives a gradient.</summary>
     public bool Trainable => Weight.Trainable || Adapting;
 
     /// <summary>(T) int64 → (T, D).</summary>
     public Tensor Forward(Tensor ids)
     {
-        var rows = Lookup((WeightCopy ?? Weight).Value, ids, Padding);
+        var rows = Lookup(Table.Value, ids, Padding);
         return Adapter is null ? rows : Adapter.Apply(ids, rows, DropoutSource.None);
     }
 

@@ -34,6 +34,9 @@ public sealed class ConfigJson
     /// <summary>Whether the key stands there, with null too: transformers' defaults are for keys that do not.</summary>
     public bool Names(string key) => _object.TryGetProperty(key, out _);
 
+    /// <summary>Whether the object has no keys.</summary>
+    public bool IsEmpty => _object.GetPropertyCount() == 0;
+
     public ConfigJson? Object(string key) => Get(key, JsonValueKind.Object) is { } value ? new ConfigJson(File, value, $"{_path}{key}.") : null;
 
     public string? Text(string key) => Get(key, JsonValueKind.String)?.GetString();

@@ -41,7 +41,7 @@ public static class DecoderConfig
             Blocks = [.. Enumerable.Range(0, layers).Select(index => new BlockSpec(layer(index, attention), inner, innerBias, epsilon))],
             NormEpsilon = epsilon,
             TiedHead = config.Flag("tie_word_embeddings", false),
-            MaxPositions = maxPositions,
+            MaxPositions = RopeConfig.Reach(config, maxPositions),
             InitializerRange = config.Number("initializer_range", 0.02),
             EndTokens = config.Integers("eos_token_id"),
             PadToken = config.Integer("pad_token_id"),

@@ -13,30 +13,43 @@ public sealed class FolderWeights : WeightSource, IDisposable
     private readonly SafetensorsFolder _folder;
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
     private readonly List<string> _problems = [];
+    private readonly List<string> _unexpected = [];
+    private readonly ModelSpec _spec;
 
-    public FolderWeights(string folder, Device device, ScalarType type, Func<string, bool> trainable) : base(device, type, trainable) =>
-        _folder = SafetensorsFolder.Open(folder);
+    public FolderWeights(string folder, ModelSpec spec, Device device, ScalarType type, Func<string, bool> trainable) : base(device, type, trainable)
+    {
+        _spec = spec;
+        _folder = StoredNames.Open(folder, spec);
+    }
 
-    /// <summary>Reports everything that did not fit.</summary>
-    /// <param name="tiedHead">Whether the model's head is the embedding: a copy of it in the folder is then no surprise.</param>
+    /// <summary>Reports everything that did not fit. A copy of a tied head in the folder is no surprise.</summary>
+    /// <param name="leaveOut">Whether tensors that nobody asked for are left out.</param>
+    /// <returns>The tensors that were left out.</returns>
     /// <exception cref="RequestException">Tensors are missing, misshaped, of a type that cannot be read, or nobody asked for them.</exception>
-    public void Finish(bool tiedHead)
+    public IReadOnlyList<string> Finish(bool leaveOut)
     {
         foreach (var name in _folder.Tensors.Keys.Order(StringComparer.Ordinal))
         {
             if (_taken.Contains(name) || name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)) continue;
-            if (tiedHead && name == "lm_head.weight")
+            if (_spec.TiedHead && name == "lm_head.weight")
             {
                 if (!SameAsEmbedding())
                     _problems.Add("lm_head.weight: differs from the embedding, but config.json says tie_word_embeddings: true; set it to false to use both");
                 continue;
             }
-            _problems.Add($"{name}: unexpected, the model has no such tensor");
+            _unexpected.Add(name);
         }
         if (_folder.Tensors.Values.Any(tensor => tensor.Type.IsFloat8()))
             _problems.Add("models in floats of 8 bits are not built; take the same model in bfloat16");
-        if (_problems.Count > 0)
-            throw new RequestException($"the weights in {_folder.Folder} do not fit its config.json:\n  {string.Join("\n  ", _problems)}");
+        if (_problems.Count == 0 && (leaveOut || _unexpected.Count == 0)) return _unexpected;
+        string[] lines =
+        [
+            .. _problems,
+            .. leaveOut ? [] : _unexpected.Select(name => $"{name}: unexpected, the model has no such tensor"),
+            .. leaveOut || _unexpected.Count == 0 ? Array.Empty<string>() :
+                [$"→ if the model needs none of the unexpected ones, leave them out: model.ignore_unexpected_tensors: true in a run file, or {IgnoreOption}"],
+        ];
+        throw new RequestException($"the weights in {_folder.Folder} do not fit its config.json:\n  {string.Join("\n  ", lines)}");
     }
 
     /// <summary>A tensor in the type that it is stored in, over the mapped file.</summary>
@@ -45,6 +58,16 @@ public sealed class FolderWeights : WeightSource, IDisposable
     /// <summary>Says that a tensor is not needed for now: its part of the file need not stay in memory.</summary>
     public void Forget(string name) => _folder.Forget(name);
 
+    /// <summary>The option of verbs without a run file.</summary>
+    public const string IgnoreOption = "--ignore-unexpected-tensors";
+
+    /// <summary>Why a head may be missing.</summary>
+    private string AboutHead(string name) => name != Decoder.HeadWeight(_spec) ? ""
+        : _folder.Tensors.ContainsKey("score.weight")
+            ? ": the folder has the head of a classifier or a reward model (score.weight), not that of a language model"
+            : "; the folder has no output head: either the head is the embedding, then say tie_word_embeddings: true in config.json (without the key it is false), "
+                + "or the folder is of a model without a head (a body, an encoder of texts), then take the one for causal language modelling";
+
     public void Dispose() => _folder.Dispose();
 
     protected override Tensor Fetch(IReadOnlyList<(string Name, long[] Shape)> parts, bool writable)
@@ -52,7 +75,7 @@ public sealed class FolderWeights : WeightSource, IDisposable
         foreach (var (name, shape) in parts)
         {
             _taken.Add(name);
-            if (!_folder.Tensors.TryGetValue(name, out var found)) _problems.Add($"{name}: missing, expected shape ({string.Join(", ", shape)})");
+            if (!_folder.Tensors.TryGetValue(name, out var found)) _problems.Add($"{name}: missing, expected shape ({string.Join(", ", shape)}){AboutHead(name)}");
             else if (!found.Shape.SequenceEqual(shape))
                 _problems.Add($"{name}: shape ({string.Join(", ", found.Shape)}), config.json asks for ({string.Join(", ", shape)})");
             else if (!found.Type.IsFloat())

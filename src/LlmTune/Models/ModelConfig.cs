@@ -21,6 +21,9 @@ public sealed record ModelConfig
     [Doc("a file, a name among the model's templates, chatml, or the text itself", Default = "the model's", Example = "template.jinja")]
     public string? ChatTemplate { get; init; }
 
+    [Key("ignore_unexpected_tensors"), Doc("leave out tensors of the folder that the model has no use for (a value head, layers for drafting), which else are an error")]
+    public bool IgnoreUnexpectedTensors { get; init; }
+
     [Key("trainable"), Form(typeof(TrainablePartsForm))]
     [Doc("without an adapter: all, { last_layers: 4 }, or a list of name patterns like [lm_head, layers.23]; the rest stays as it is")]
     public TrainableParts Trainable { get; init; } = TrainableParts.All;

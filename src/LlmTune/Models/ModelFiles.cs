@@ -66,7 +66,7 @@ public static class ModelFiles
 
     public static void WriteGeneration(string folder, JsonObject generation) => Write(Path.Combine(folder, GenerationName), generation);
 
-    internal static JsonObject Read(string file) => (JsonObject)JsonNode.Parse(File.ReadAllBytes(file))!;
+    internal static JsonObject Read(string file) => JsonObject.Create(JsonFile.Read(file))!;
 
     internal static void Write(string file, JsonObject content) => AtomicFile.WriteText(file, content.ToJsonString(Readable) + "\n");
 

@@ -1,3 +1,4 @@
+using LlmTune.Io;
 using LlmTune.Layers;
 using LlmTune.Native;
 
@@ -6,11 +7,14 @@ namespace LlmTune.Models;
 /// <summary>A model in Hugging Face's form: config.json, safetensors, tokenizer files.</summary>
 public sealed class ModelFolder
 {
-    private ModelFolder(string path, ModelSpec spec, string name)
+    private readonly bool _leavesOut;
+
+    private ModelFolder(string path, ModelSpec spec, string name, bool leavesOut)
     {
         Path = path;
         Spec = spec;
         Name = name;
+        _leavesOut = leavesOut;
     }
 
     public string Path { get; }
@@ -21,11 +25,22 @@ public sealed class ModelFolder
     public ModelSpec Spec { get; }
 
     /// <summary>Reads the config of a folder, or of a hub id in the local Hugging Face cache.</summary>
+    /// <param name="leaveOut">Whether tensors that the model has no use for are left out, where else they are an error.</param>
     /// <exception cref="RequestException">Not found, damaged, or of a kind that is not built.</exception>
-    public static ModelFolder Open(string pathOrId)
+    public static ModelFolder Open(string pathOrId, bool leaveOut = false)
     {
         var path = HubCache.Resolve(pathOrId);
-        return new ModelFolder(path, FamilyTable.Read(ConfigJson.Read(System.IO.Path.Combine(path, "config.json"))), pathOrId);
+        return new ModelFolder(path, FamilyTable.Read(ConfigJson.Read(System.IO.Path.Combine(path, "config.json"))), pathOrId, leaveOut);
+    }
+
+    /// <summary>Tensors of the folder that were left out when it was loaded.</summary>
+    public IReadOnlyList<string> LeftOut { get; private set; } = [];
+
+    /// <summary>The weights under the model's names, without building it; those that it has no use for only where they are not left out.</summary>
+    internal SafetensorsFolder OpenWeights()
+    {
+        var weights = StoredNames.Open(Path, Spec);
+        return _leavesOut ? weights.Only(Decoder.TensorShapes(Spec).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal)) : weights;
     }
 
     /// <summary>Tokens that end a generation: generation_config.json's where it names some, else config.json's.</summary>
@@ -61,12 +76,12 @@ public sealed class ModelFolder
     /// <param name="trainable">Which tensors receive gradients, by their names in the folder.</param>
     public Decoder Load(Device device, ScalarType type, Func<string, bool>? trainable = null)
     {
-        using var weights = new FolderWeights(Path, device, type, trainable ?? (_ => false));
+        using var weights = new FolderWeights(Path, Spec, device, type, trainable ?? (_ => false));
         Decoder? decoder = null;
         try
         {
             using (no_grad()) decoder = new Decoder(Spec, weights);
-            weights.Finish(Spec.TiedHead);
+            LeftOut = weights.Finish(_leavesOut);
             return decoder;
         }
         catch

@@ -24,7 +24,7 @@ public sealed class StreamedDecoder : IDisposable
     {
         (Spec, Device) = (folder.Spec, device);
         _outline = folder.Load(META, ScalarType.Float32);   // reads no numbers: every name and shape is checked
-        _weights = new FolderWeights(folder.Path, device, ScalarType.Float32, _ => false);
+        _weights = new FolderWeights(folder.Path, folder.Spec, device, ScalarType.Float32, _ => false);
         if (adapter is null) return;
         _adapters = AdapterFolder.Load(adapter, _outline.Parts, device, trainable: false);
         _adapters.Activate(_outline.Parts);
@@ -33,6 +33,9 @@ public sealed class StreamedDecoder : IDisposable
     public Device Device { get; }
 
     public ModelSpec Spec { get; }
+
+    /// <summary>How many tokens it knows: the model's, or those that its adapter was made for.</summary>
+    public int Vocabulary => (int)_outline.Embedding.Table.Value.shape[0];
 
     /// <summary>(T) int64 on the CPU → (T, D).</summary>
     public Tensor Embed(Tensor ids)

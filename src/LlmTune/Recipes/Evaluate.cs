@@ -105,7 +105,7 @@ public static class Evaluate
     private static EvaluationResult One(
         EvaluateRequest request, EvaluationRows rows, ModelSource target, Device device, ScalarType type, ILogger log, Action<string, long, long>? onProgress, CancellationToken cancel)
     {
-        using var loaded = target.Load(device, type);
+        using var loaded = target.Load(device, type, log);
         using var corpus = rows.Read(loaded, log, cancel);
         foreach (var source in corpus.Report.Sources.Where(source => source.Truncated.Count > 0))
             log.Warning("{Source}: {Count:N0} rows were cut to {Length:N0} tokens", source.Label, source.Truncated.Count, corpus.MaxLength);

@@ -44,7 +44,7 @@ internal sealed class EvaluationRows
     /// <summary>The rows in a target's tokens.</summary>
     public Corpus Read(LoadedModel target, ILogger log, CancellationToken cancel)
     {
-        var codec = Codec.Of(target.Tokenizer, TemplateOf(target), target.Folder.Spec.Vocabulary);
+        var codec = Codec.Of(target.Tokenizer, TemplateOf(target), target.Vocabulary);
         if (_request.Data.Count == 0)
         {
             var settings = RunData.Settings(_config!, target.Folder, codec, onProgress: null) with { CacheFolder = RunData.CacheFolder() };

@@ -36,7 +36,9 @@ public static class Finetune
         var (folder, device, type, corpus, total) = (plan.Folder, plan.Device, plan.Type, plan.Corpus, plan.Steps);
 
         using var model = plan.LoadModel();
+        log.LeftOut(folder);
         using var adapters = plan.Adapt(model);
+        foreach (var note in adapters?.Notes ?? []) log.Note(note);
         if (plan.OtherBase() is { } other)
             log.Warning("the adapter was trained on {Base}, and this run's model is {Model}: if that is another model, it goes on from nonsense", other, folder.Name);
         var tensors = adapters?.Tensors.Select(tensor => tensor.Tensor) ?? model.Tensors.Where(tensor => tensor.Trainable);
@@ -183,7 +185,7 @@ public static class Finetune
     private static AuditEmbeddings Embeddings(Decoder model, AdapterSet? adapters)
     {
         var copied = adapters?.Copies.Any(copy => copy.Modules.Contains(model.Embedding.Name)) is true;
-        return RunData.Embeddings(model.Embedding.Weight.Value, frozen: !model.Embedding.Trainable && !copied);
+        return RunData.Embeddings(model.Embedding.Table.Value, frozen: !model.Embedding.Trainable && !copied);
     }
 
     /// <summary>Writes what was trained, with all that it needs to be used.</summary>

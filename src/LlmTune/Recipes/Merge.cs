@@ -18,7 +18,7 @@ public static class Merge
     {
         if (source.Adapter is null) throw new RequestException($"{source.Name} is a model without an adapter; there is nothing to merge");
         output = Path.GetFullPath(output);
-        var folder = ModelFolder.Open(source.Base);
+        var folder = source.OpenBase();
         RequireElsewhere(output, folder.Path, source.Adapter);
         AtomicFolder.RequireFree(output, force);
 
@@ -52,16 +52,18 @@ public static class Merge
     /// <summary>Tensor by tensor from the base's files to the new ones; each adapted matrix is merged on the way.</summary>
     private static void Write(string staged, ModelFolder folder, ModelSource source, ILogger log)
     {
-        using var weights = SafetensorsFolder.Open(folder.Path);
+        using var weights = folder.OpenWeights();
         using var model = folder.Load(META, ScalarType.Float32);   // reads no numbers: what does not fit is said before anything is written
+        log.LeftOut(folder);
         using var set = AdapterFolder.Load(source.Adapter!, model.Parts, CPU, trainable: false);
         var merging = new Merging(set, model.Parts);
-        var plan = weights.Tensors.Values.Select(tensor => (tensor.Name, tensor.Shape, tensor.Type)).ToList();
+        foreach (var note in set.Notes) log.Note(note);
+        var plan = weights.Tensors.Values.Select(tensor => (tensor.Name, Shape: merging.ShapeOf(tensor.Name, tensor.Shape), tensor.Type)).ToList();
 
         // A change of one of two tied ends belongs to that end alone: they part, unless the adapter was made to keep them together.
         string head = model.Head.Parts[0].Name + ".weight", embedding = model.Embedding.Name + ".weight";
-        var untied = folder.Spec.TiedHead && !set.Plan.EnsureWeightTying && (merging.Changes(head) || merging.Changes(embedding));
-        if (untied && !weights.Tensors.ContainsKey(head)) plan.Add((head, weights.Tensors[embedding].Shape, weights.Tensors[embedding].Type));
+        var untied = folder.Spec.TiedHead && !set.KeepsTogether(model.Embedding, model.Head.Parts[0]);
+        if (untied && !weights.Tensors.ContainsKey(head)) plan.Add((head, merging.ShapeOf(head, weights.Tensors[embedding].Shape), weights.Tensors[embedding].Type));
 
         string? written = null;
         SafetensorsWriter.WriteFolder(staged, plan, name =>
@@ -76,6 +78,7 @@ public static class Merge
         ModelFiles.WriteConfig(folder.Path, staged, config =>
         {
             if (untied) config["tie_word_embeddings"] = false;
+            if (plan.Find(tensor => tensor.Name == embedding).Shape is [var vocabulary, _]) config["vocab_size"] = vocabulary;
         });
         ServingFiles.Of(source, folder.Path, log).Complete(staged, log);
         var types = string.Join(", ", plan.Select(t => t.Type.ToString().ToLowerInvariant()).Distinct());

@@ -33,10 +33,10 @@ public sealed record MergeCheck(double Largest, double Scale, double SameChoice,
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var adapted = new StreamedDecoder(ModelFolder.Open(source.Base), source.Adapter, device);
+        using var adapted = new StreamedDecoder(source.OpenBase(), source.Adapter, device);
         using var alone = new StreamedDecoder(ModelFolder.Open(merged), null, device);
 
-        var probes = Probes(adapted.Spec.Vocabulary, adapted.Spec.MaxPositions);
+        var probes = Probes(adapted.Vocabulary, adapted.Spec.MaxPositions);
         using var context = new PackedContext(
             [.. probes.SelectMany(probe => Enumerable.Range(0, probe.Length))],
             [0, .. probes.Select((_, n) => probes.Take(n + 1).Sum(probe => probe.Length))],

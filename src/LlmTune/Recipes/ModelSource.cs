@@ -3,6 +3,7 @@ using LlmTune.Adapters;
 using LlmTune.Io;
 using LlmTune.Models;
 using LlmTune.Tokenization;
+using Serilog;
 
 namespace LlmTune.Recipes;
 
@@ -29,6 +30,12 @@ public sealed record ModelSource
     /// <summary>Of a run the model that it began with, in the run's tokens; null where that was random, and for all else.</summary>
     public ModelSource? Origin { get; init; }
 
+    /// <summary>Whether tensors of the base that its model has no use for are left out.</summary>
+    public bool LeavesOut { get; init; }
+
+    /// <summary>The base's folder.</summary>
+    public ModelFolder OpenBase() => ModelFolder.Open(Base, LeavesOut);
+
     /// <param name="baseModel">The base of an adapter whose config names none, or one that is not here.</param>
     /// <exception cref="RequestException">Nothing of the three.</exception>
     public static ModelSource Resolve(string path, string? baseModel = null)
@@ -36,9 +43,14 @@ public sealed record ModelSource
         if (RunFolder.Is(path)) return OfRun(path, baseModel);
         if (AdapterFolder.Is(path)) return OfAdapter(path, baseModel);
         if (baseModel is not null) throw new RequestException($"--base goes with an adapter; {path} is none");
+        if (File.Exists(path)) throw new RequestException($"{path} is a file, expected a folder{(OtherForms.Describe(path) is { } form ? $". It is {form}" : "")}");
         var folder = HubCache.Resolve(path);
         if (!File.Exists(Path.Combine(folder, "config.json")))
-            throw new RequestException($"{path} is neither a run ({RunFolder.RecordName}), nor an adapter ({PeftConfig.FileName}), nor a model (config.json)");
+        {
+            throw new RequestException(
+                $"{path} is neither a run ({RunFolder.RecordName}), nor an adapter ({PeftConfig.FileName}), nor a model (config.json)"
+                + (OtherForms.Describe(folder) is { } other ? $". It holds {other}" : ""));
+        }
         return new ModelSource { Name = path, Base = path, Tokenizer = folder };
     }
 
@@ -52,10 +64,12 @@ public sealed record ModelSource
     }
 
     /// <summary>Loads the model with its adapter switched on.</summary>
-    public LoadedModel Load(Device device, ScalarType type)
+    /// <param name="log">Hears what is to be said about the folders; null: nothing is said.</param>
+    public LoadedModel Load(Device device, ScalarType type, ILogger? log = null)
     {
-        var folder = ModelFolder.Open(Base);
+        var folder = OpenBase();
         var model = folder.Load(device, type);
+        log?.LeftOut(folder);
         AdapterSet? set = null;
         try
         {
@@ -63,6 +77,7 @@ public sealed record ModelSource
             {
                 set = AdapterFolder.Load(Adapter, model.Parts, device, trainable: false);
                 set.Activate(model.Parts);
+                foreach (var note in set.Notes) log?.Note(note);
             }
             return new LoadedModel(this, folder, model, set, HfTokenizer.Load(Tokenizer));
         }
@@ -97,7 +112,8 @@ public sealed record ModelSource
             Tokenizer = run.Adapter,
             IsRun = true,
             IsChat = run.TrainedChats,
-            Origin = new ModelSource { Name = named, Base = named, Tokenizer = run.Adapter },
+            Origin = new ModelSource { Name = named, Base = named, Tokenizer = run.Adapter, LeavesOut = config.Model.IgnoreUnexpectedTensors },
+            LeavesOut = config.Model.IgnoreUnexpectedTensors,
         };
     }
 
@@ -108,7 +124,7 @@ public sealed record ModelSource
         var beside = Path.GetFullPath(Path.Combine(path, named));
         var found = baseModel is null && !Directory.Exists(named) && Directory.Exists(beside) ? beside : named;
         var folder = RequireHere(found, $"{path} is an adapter for {named}");
-        var tokenizer = File.Exists(Path.Combine(path, "tokenizer.json")) ? path : folder;
+        var tokenizer = HfTokenizer.IsIn(path) ? path : folder;
         return new ModelSource { Name = path, Base = found, Adapter = path, Tokenizer = tokenizer };
     }
 
@@ -129,9 +145,15 @@ public sealed record ModelSource
     /// <exception cref="RequestException">The config is not JSON.</exception>
     internal static string? BaseOf(string folder)
     {
-        var config = JsonFile.Read(Path.Combine(folder, PeftConfig.FileName));
-        return config.ValueKind == JsonValueKind.Object && config.TryGetProperty("base_model_name_or_path", out var name) && name.ValueKind == JsonValueKind.String
-            ? name.GetString() : null;
+        try
+        {
+            var name = PeftConfig.Parse(Path.Combine(folder, PeftConfig.FileName))["base_model_name_or_path"];
+            return name?.GetValueKind() == JsonValueKind.String && name.GetValue<string>() is { } text && !string.IsNullOrWhiteSpace(text) ? text : null;
+        }
+        catch (RequestException)
+        {
+            return null;   // reading the whole config says what is wrong with it
+        }
     }
 }
 
@@ -140,6 +162,9 @@ public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder
 {
     /// <summary>What makes text of conversations; null where the model has nothing of the kind.</summary>
     public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder);
+
+    /// <summary>How many tokens it knows: the base's, or those that its adapter was made for.</summary>
+    public int Vocabulary { get; } = (int)Model.Embedding.Table.Value.shape[0];
 
     /// <summary>Tokens that end an answer: the tokenizer's end token, and those of generation_config.json beside the adapter, of the model, or of config.json.</summary>
     public IReadOnlyList<int> EndTokens =>

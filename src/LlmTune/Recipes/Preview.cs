@@ -99,11 +99,11 @@ public static class Preview
     /// <exception cref="RequestException">What training would refuse of the data, in the same words.</exception>
     public static PreviewResult Run(RunConfig config, int examples, ILogger log, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
-        var folder = ModelFolder.Open(config.Model.Path);
-        var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
+        var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
+        var tokenizer = RunData.Tokenizer(config, folder);
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         var prompts = new PromptCount(config.Data);
-        var codec = prompts.Watch(Codec.Of(tokenizer, template, folder.Spec.Vocabulary));
+        var codec = prompts.Watch(Codec.Of(tokenizer, template, RunData.Vocabulary(config, folder)));
         // Without the cache: prompts are counted where rows are rendered.
         var settings = RunData.Settings(config, folder, codec, onProgress) with { Takes = null };
         using var corpus = Corpus.Build(config.Data with { Cache = false }, settings, log, cancel);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlmTune.Adapters;
 using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Tokenization;
@@ -23,6 +24,23 @@ internal static class RunData
         Seed = config.Training.DataSeed,
         RowsPerStep = config.Training.PerDeviceTrainBatchSize * config.Training.GradientAccumulationSteps,
     };
+
+    /// <summary>The tokenizer of a run: the one it names, else that of the adapter it goes on with if that has other tokens than the model, else the model's.</summary>
+    public static HfTokenizer Tokenizer(RunConfig config, ModelFolder folder)
+    {
+        if (config.Model.Tokenizer is { } named) return HfTokenizer.Load(HubCache.Resolve(named));
+        return config.Adapter is LoraConfig { Path: { } path } && Vocabulary(config, folder) != folder.Spec.Vocabulary && HfTokenizer.IsIn(RunPlan.AdapterOf(path))
+            ? HfTokenizer.Load(RunPlan.AdapterOf(path))
+            : HfTokenizer.Load(folder.Path);
+    }
+
+    /// <summary>How many tokens the model of a run knows: its own, or those of the adapter that it goes on with.</summary>
+    public static int Vocabulary(RunConfig config, ModelFolder folder)
+    {
+        if (config.Adapter is not LoraConfig { Path: { } path }) return folder.Spec.Vocabulary;
+        using var outline = Decoder.Outline(folder.Spec);
+        return AdapterFolder.Vocabulary(RunPlan.AdapterOf(path), outline.Parts) ?? folder.Spec.Vocabulary;
+    }
 
     /// <summary>Where tokenized data is kept from run to run: LLMTUNE_CACHE, or the user's own folder; null where neither can be written to.</summary>
     public static string? CacheFolder()

@@ -57,16 +57,16 @@ public sealed class RunPlan : IDisposable
     {
         var device = Devices.Of(config.Device);
         RequireModel(config.Model.Path);
-        var folder = ModelFolder.Open(config.Model.Path);
+        var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
         var memory = new RunMemory(config, folder, device);
-        var tokenizer = HfTokenizer.Load(config.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path);
+        var tokenizer = RunData.Tokenizer(config, folder);
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}{Drawn}",
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device,
             Devices.TypeOf(config.Model.Dtype, device).ToString().ToLowerInvariant(),
             config.Model.Init == ModelInit.Random ? ", with random weights" : "");
 
-        var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, folder.Spec.Vocabulary), onProgress) with { CacheFolder = RunData.CacheFolder() };
+        var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, RunData.Vocabulary(config, folder)), onProgress) with { CacheFolder = RunData.CacheFolder() };
         var corpus = Corpus.Build(config.Data, settings, log, cancel);
         try
         {
@@ -110,7 +110,7 @@ public sealed class RunPlan : IDisposable
         return Last(named) == Last(Folder.Name) || Last(named) == Last(Folder.Path) ? null : named;
     }
 
-    private static string AdapterOf(string path) => RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path;
+    internal static string AdapterOf(string path) => RunFolder.Is(path) ? RunFolder.Open(path).Adapter : path;
 
     /// <inheritdoc cref="Adapt(Decoder)"/>
     internal static AdapterSet? Adapt(RunConfig config, Decoder model)

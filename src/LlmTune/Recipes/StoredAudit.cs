@@ -12,7 +12,7 @@ internal static class StoredAudit
     public static IReadOnlyList<AuditFinding> Check(RunConfig config, HfTokenizer tokenizer, ChatTemplate? template, Corpus corpus, ModelFolder folder)
     {
         if (config.Model.Init == ModelInit.Random) return RunData.Audit(tokenizer, template, corpus, folder, new AuditEmbeddings(_ => [], Frozen: false));
-        if (Open(folder.Path) is not { } weights) return RunData.Audit(tokenizer, template, corpus, folder, embeddings: null);
+        if (Open(folder) is not { } weights) return RunData.Audit(tokenizer, template, corpus, folder, embeddings: null);
         using (weights)
         {
             using var table = weights.Alias(Decoder.EmbeddingWeight);
@@ -21,12 +21,12 @@ internal static class StoredAudit
     }
 
     /// <summary>Null where there are no weights that can be read, or no libtorch to read them with.</summary>
-    private static SafetensorsFolder? Open(string folder)
+    private static SafetensorsFolder? Open(ModelFolder folder)
     {
         try
         {
             Libtorch.Load();
-            var weights = SafetensorsFolder.Open(folder);
+            var weights = folder.OpenWeights();
             if (weights.Tensors.ContainsKey(Decoder.EmbeddingWeight)) return weights;
             weights.Dispose();
             return null;

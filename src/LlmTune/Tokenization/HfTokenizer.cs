@@ -9,6 +9,9 @@ namespace LlmTune.Tokenization;
 /// </summary>
 public sealed partial class HfTokenizer : Tokenizer
 {
+    /// <summary>Files with a vocabulary, the one that counts first.</summary>
+    private static readonly string[] FileNames = ["tokenizer.json", "tokenizer.model"];
+
     private readonly TokenizerParts _parts;
     private readonly AddedTokens _added;
     private readonly bool _needsOrigins;
@@ -68,13 +71,16 @@ public sealed partial class HfTokenizer : Tokenizer
     {
         if (File.Exists(path)) return LoadFile(path);
         if (!Directory.Exists(path)) throw new RequestException($"no tokenizer at {path}: there is no such folder or file");
-        foreach (var name in new[] { "tokenizer.json", "tokenizer.model" })
+        foreach (var name in FileNames)
         {
             var file = Path.Combine(path, name);
             if (File.Exists(file)) return LoadFile(file);
         }
         throw new RequestException($"{path} holds neither tokenizer.json nor tokenizer.model");
     }
+
+    /// <summary>Whether a folder holds a tokenizer.</summary>
+    public static bool IsIn(string folder) => Array.Exists(FileNames, name => File.Exists(Path.Combine(folder, name)));
 
     /// <summary>A rank file of tiktoken, whose pattern and special tokens stand in the code that uses it.</summary>
     /// <param name="pattern">A regular expression that cuts the text.</param>

@@ -41,6 +41,7 @@ public sealed class FolderWeightsTests : IDisposable
               model.layers.0.mlp.up_proj.weight: shape (12, 9), config.json asks for (12, 8)
               model.norm.weight: missing, expected shape (8)
               model.layers.3.mlp.up_proj.weight: unexpected, the model has no such tensor
+              → if the model needs none of the unexpected ones, leave them out: model.ignore_unexpected_tensors: true in a run file, or --ignore-unexpected-tensors
             """.ReplaceLineEndings("\n"), error.Message);
     }
 
