@@ -73,8 +73,9 @@ internal static class GenerateCommand
             session.Log.Information("{Run} was trained on conversations; --chat lays its chat template around the prompt", source.Name);
         using var loaded = source.Load(device, type, session.Log);
         var ids = conversation is null
-            ? loaded.Tokenizer.Encode(prompt, addSpecialTokens: true)
+            ? loaded.Tokenizer.EncodeForModel(prompt)
             : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder).ForInference(conversation, loaded.Tokenizer);
+        loaded.RequireKnown(ids);
         if (ids.Length == 0) throw new RequestException("the prompt has no tokens; give some text with --prompt");
         if (ids.Length + options.MaxNewTokens > loaded.Folder.Spec.MaxPositions)
             session.Log.Warning("{Tokens} tokens of prompt and {New} new ones are more than the {Positions} positions that the model was made for",

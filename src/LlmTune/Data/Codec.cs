@@ -29,6 +29,9 @@ public sealed record Codec
     /// <summary>Number of ids that the model knows.</summary>
     public int Vocabulary { get; init; } = int.MaxValue;
 
+    /// <summary>A token's text by its id; null where no token has it.</summary>
+    public Func<int, string?> TokenOf { get; init; } = _ => null;
+
     /// <summary>Changes with everything that changes ids: tokenizer and template.</summary>
     public string Identity { get; init; } = "";
 
@@ -36,7 +39,7 @@ public sealed record Codec
     /// <param name="vocabulary">Number of ids that the model knows.</param>
     public static Codec Of(HfTokenizer tokenizer, ChatTemplate? template = null, int vocabulary = int.MaxValue) => new()
     {
-        Encode = text => tokenizer.Encode(text, addSpecialTokens: true),
+        Encode = tokenizer.EncodeForModel,
         Render = template is null ? null : conversation => Rendered(() => template.ForTraining(conversation, tokenizer)),
         Prompt = template is null ? null : conversation => Rendered(() => template.ForInference(conversation, tokenizer)),
         Reads = template is null ? _ => true : template.Mentions,
@@ -44,13 +47,14 @@ public sealed record Codec
         Bos = tokenizer.BosId,
         Markers = tokenizer.AddedTokens.Select(token => token.Id).ToHashSet(),
         Vocabulary = vocabulary,
+        TokenOf = tokenizer.Token,
         Identity = IdentityOf(tokenizer, template),
     };
 
     private static string IdentityOf(HfTokenizer tokenizer, ChatTemplate? template)
     {
         var file = Hashes.OfFile(tokenizer.SourceFile);
-        return Hashes.OfText(string.Join('\n', file, tokenizer.Config, $"{tokenizer.BosId} {tokenizer.EosId}", template?.Identity));
+        return Hashes.OfText(string.Join('\n', [file, $"{tokenizer.Config}", $"{tokenizer.BosId} {tokenizer.EosId}", template?.Identity, .. tokenizer.AddedTokens.Select(token => $"{token}")]));
     }
 
     /// <summary>What a template refuses is a problem of that row.</summary>

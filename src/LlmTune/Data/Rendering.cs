@@ -78,7 +78,8 @@ public static class Rendering
         };
         foreach (var id in tokens.Ids)
         {
-            if (id >= codec.Vocabulary) throw new RowException($"holds the token id {id}, the model knows {codec.Vocabulary} ids");
+            if (id >= codec.Vocabulary)
+                throw new RowException($"holds the token {(codec.TokenOf(id) is { } token ? $"{token} (id {id})" : $"id {id}")}, the model knows {codec.Vocabulary} ids");
         }
         return tokens;
     }

@@ -79,7 +79,9 @@ public sealed record ModelSource
                 set.Activate(model.Parts);
                 foreach (var note in set.Notes) log?.Note(note);
             }
-            return new LoadedModel(this, folder, model, set, HfTokenizer.Load(Tokenizer));
+            var loaded = new LoadedModel(this, folder, model, set, HfTokenizer.Load(Tokenizer));
+            loaded.Tokenizer.RequireEosWithin(loaded.Vocabulary);
+            return loaded;
         }
         catch
         {
@@ -174,6 +176,17 @@ public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder
             .Concat(Folder.GenerationEndTokens)
             .Distinct(),
     ];
+
+    /// <exception cref="RequestException">A token of the prompt is beyond what the model knows.</exception>
+    public void RequireKnown(IEnumerable<int> ids)
+    {
+        if (ids.Where(id => id >= Vocabulary).Distinct().ToList() is { Count: > 0 } unknown)
+        {
+            throw new RequestException(
+                $"the prompt holds {string.Join(", ", unknown.Select(id => $"{Tokenizer.Token(id)} (id {id})"))}, and the model knows {Vocabulary} ids; "
+                + "the tokenizer's files add tokens that the model was never resized for");
+        }
+    }
 
     public void Dispose()
     {

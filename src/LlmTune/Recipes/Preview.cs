@@ -101,6 +101,7 @@ public static class Preview
     {
         var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
         var tokenizer = RunData.Tokenizer(config, folder);
+        tokenizer.RequireEosWithin(RunData.Vocabulary(config, folder));
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         var prompts = new PromptCount(config.Data);
         var codec = prompts.Watch(Codec.Of(tokenizer, template, RunData.Vocabulary(config, folder)));

@@ -60,6 +60,7 @@ public sealed class RunPlan : IDisposable
         var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
         var memory = new RunMemory(config, folder, device);
         var tokenizer = RunData.Tokenizer(config, folder);
+        tokenizer.RequireEosWithin(RunData.Vocabulary(config, folder));
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}{Drawn}",
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device,

@@ -9,7 +9,11 @@ namespace LlmTune.Tokenization;
 /// <param name="StripRight">Swallows white space behind it.</param>
 /// <param name="Normalized">Looked for in the normalized text, its own content normalized too.</param>
 /// <param name="Special">Left out of decoded text on request.</param>
-public sealed record AddedToken(int Id, string Content, bool SingleWord, bool StripLeft, bool StripRight, bool Normalized, bool Special);
+public sealed record AddedToken(int Id, string Content, bool SingleWord, bool StripLeft, bool StripRight, bool Normalized, bool Special)
+{
+    /// <summary>Instead of an id, of a token that has none yet.</summary>
+    internal const int NoId = -1;
+}
 
 /// <summary>
 /// The added tokens of a tokenizer. A content that the vocabulary has keeps its id there, any other takes the next free one,
@@ -20,6 +24,7 @@ internal sealed class AddedTokens
     private readonly Dictionary<string, AddedToken> _byContent = new(StringComparer.Ordinal);
     private readonly Dictionary<int, AddedToken> _byId = [];
     private readonly Dictionary<int, string> _normalized = [];
+    private int _new;   // tokens that the vocabulary has not
 
     private AddedTokens()
     {
@@ -47,27 +52,57 @@ internal sealed class AddedTokens
     {
         var added = new AddedTokens();
         if (field.IsNull) return added;
-        var next = vocabulary.Count;
         foreach (var item in field.Items())
         {
             item.Object();
             _ = item["id"].Count();
             var content = item["content"].Text();
             if (content.Length == 0) continue;
-            var id = added.ByContent(content)?.Id ?? vocabulary.Id(content) ?? next++;
-            var token = new AddedToken(
-                id, content,
-                item["single_word"].Flag(), item["lstrip"].Flag(), item["rstrip"].Flag(), item["normalized"].Flag(), item["special"].Flag());
-            added._byContent[content] = added._byId[id] = token;
+            added.Add(vocabulary, new AddedToken(
+                AddedToken.NoId, content,
+                item["single_word"].Flag(), item["lstrip"].Flag(), item["rstrip"].Flag(), item["normalized"].Flag(), item["special"].Flag()));
         }
         added.Build(normalizer);
         return added;
     }
 
-    /// <summary>Special tokens, cut out of the text wherever they stand in it.</summary>
-    public static AddedTokens Special(IEnumerable<(int Id, string Content)> tokens)
+    /// <summary>These tokens with those that files beside the vocabulary add, as transformers adds them.</summary>
+    public AddedTokens With(TokenizerConfig config, Vocabulary vocabulary, TextNormalizer? normalizer)
     {
-        var added = NotInText(tokens);
+        var (listed, special) = (config.Listed(), config.Special());
+        if (listed.Count + special.Count == 0) return this;
+        var all = new AddedTokens { _new = _new };
+        foreach (var token in All) all._byContent[token.Content] = all._byId[token.Id] = token;
+        foreach (var token in listed) all.Add(vocabulary, token);
+        var known = all._byContent.Keys.ToHashSet(StringComparer.Ordinal);
+        foreach (var token in special.Where(token => !known.Contains(token.Content))) all.Add(vocabulary, token);
+        all.Build(normalizer);
+        return all;
+    }
+
+    /// <summary>Gives a token its id: the one that it has, else the next one that is free.</summary>
+    private void Add(Vocabulary vocabulary, AddedToken token)
+    {
+        if ((ByContent(token.Content)?.Id ?? vocabulary.Id(token.Content)) is not { } id)
+        {
+            id = vocabulary.Count + _new++;
+            while (_byId.ContainsKey(id) || vocabulary.Token(id) is not null) id = vocabulary.Count + _new++;
+        }
+        _byContent[token.Content] = _byId[id] = token with { Id = id };
+    }
+
+    /// <summary>Special tokens, cut out of the text wherever they stand in it.</summary>
+    public static AddedTokens Special(IEnumerable<(int Id, string Content)> tokens) => InText(tokens.Select(token => (token.Id, token.Content, true)));
+
+    /// <summary>Tokens, special or not, cut out of the text wherever they stand in it.</summary>
+    public static AddedTokens InText(IEnumerable<(int Id, string Content, bool Special)> tokens)
+    {
+        var added = new AddedTokens();
+        foreach (var (id, content, special) in tokens)
+        {
+            var token = new AddedToken(id, content, SingleWord: false, StripLeft: false, StripRight: false, Normalized: false, special);
+            added._byContent[content] = added._byId[id] = token;
+        }
         added.Build(null);
         return added;
     }

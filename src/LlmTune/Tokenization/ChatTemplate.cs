@@ -145,17 +145,9 @@ public sealed class ChatTemplate
                 "pad_token" => tokenizer.PadId,
                 _ => null,
             };
-            var named = tokenizer.Config is { } config && config.TryGetProperty(role, out var value) ? Content(value) : null;
-            if ((named ?? (id is { } known ? tokenizer.Token(known) : null)) is { } token) yield return new(role, token);
+            if ((tokenizer.RoleToken(role) ?? (id is { } known ? tokenizer.Token(known) : null)) is { } token) yield return new(role, token);
         }
     }
-
-    private static string? Content(JsonElement token) => token.ValueKind switch
-    {
-        JsonValueKind.String => token.GetString(),
-        JsonValueKind.Object when token.TryGetProperty("content", out var text) && text.ValueKind == JsonValueKind.String => text.GetString(),
-        _ => null,
-    };
 }
 
 /// <summary>Messages and tools as a template sees them.</summary>

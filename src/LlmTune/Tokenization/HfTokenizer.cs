@@ -14,13 +14,15 @@ public sealed partial class HfTokenizer : Tokenizer
 
     private readonly TokenizerParts _parts;
     private readonly AddedTokens _added;
+    private readonly TokenizerConfig _files;
     private readonly bool _needsOrigins;
     private readonly HashSet<int> _roles;
     private readonly Lazy<bool> _allowsCuts;
 
     private HfTokenizer(string file, TokenizerParts parts, TokenizerConfig config)
     {
-        (SourceFile, _parts, _added, Config) = (Path.GetFullPath(file), parts, parts.AddedTokens, config.Json);
+        (SourceFile, _parts, Config, _files) = (Path.GetFullPath(file), parts, config.Json, config);
+        _added = parts.AddedTokens.With(config, parts.Model.Vocabulary, parts.Normalizer);
         _needsOrigins = parts.Splitter is { } splitter && splitter.Steps.Skip(parts.Normalizer is null ? 1 : 0).Any(step => step.NeedsOrigins);
         VocabularySize = Math.Max(parts.Model.Vocabulary.Size, _added.All.Select(token => token.Id + 1).DefaultIfEmpty(0).Max());
         BosId = Role("bos_token");
@@ -30,7 +32,7 @@ public sealed partial class HfTokenizer : Tokenizer
         _roles = [.. new[] { BosId, EosId, PadId, UnkId }.OfType<int>()];
         _allowsCuts = new Lazy<bool>(PartsSpellTheWhole);
 
-        int? Role(string name) => (config.Token(name) ?? parts.Roles.GetValueOrDefault(name)) is { } token ? TokenId(token) : null;
+        int? Role(string name) => RoleToken(name) is { } token ? TokenId(token) : null;
     }
 
     /// <summary>The folder that the tokenizer was loaded from.</summary>
@@ -42,7 +44,10 @@ public sealed partial class HfTokenizer : Tokenizer
     /// <summary>The highest id + 1, added tokens included.</summary>
     public int VocabularySize { get; }
 
-    /// <summary>As tokenizer_config.json names it, else special_tokens_map.json; null where none does.</summary>
+    /// <summary>
+    /// As tokenizer_config.json names it, or special_tokens_map.json, which counts more where the former has no added_tokens_decoder; null where
+    /// none does. A token that the vocabulary has not is added to it.
+    /// </summary>
     public int? BosId { get; }
 
     public int? EosId { get; }
@@ -69,12 +74,12 @@ public sealed partial class HfTokenizer : Tokenizer
     /// <exception cref="RequestException">There is no tokenizer, or it is damaged or of a kind that is not supported.</exception>
     public static HfTokenizer Load(string path)
     {
-        if (File.Exists(path)) return LoadFile(path);
+        if (File.Exists(path)) return LoadFile(path, ofModel: false);
         if (!Directory.Exists(path)) throw new RequestException($"no tokenizer at {path}: there is no such folder or file");
         foreach (var name in FileNames)
         {
             var file = Path.Combine(path, name);
-            if (File.Exists(file)) return LoadFile(file);
+            if (File.Exists(file)) return LoadFile(file, ofModel: true);
         }
         throw new RequestException($"{path} holds neither tokenizer.json nor tokenizer.model");
     }
@@ -89,6 +94,29 @@ public sealed partial class HfTokenizer : Tokenizer
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         var parts = TiktokenFile.Read(file, pattern, specialTokens.Select(token => (token.Value, token.Key)));
         return new HfTokenizer(file, parts, TokenizerConfig.Load(folder));
+    }
+
+    /// <summary>The token of a role like <c>eos_token</c>; null where nothing names one.</summary>
+    internal string? RoleToken(string role) => _files.Token(role) ?? _parts.Roles.GetValueOrDefault(role);
+
+    /// <exception cref="RequestException">The end of text is a token that a model of this vocabulary does not know.</exception>
+    public void RequireEosWithin(int vocabulary)
+    {
+        if (EosId is not { } id || id < vocabulary) return;
+        var isNew = _parts.AddedTokens.ById(id) is null && _parts.Model.Vocabulary.Token(id) is null;
+        throw new RequestException(
+            $"eos_token '{RoleToken("eos_token")}' of {_files.FileNaming("eos_token") ?? SourceFile} {(isNew ? $"is not in the vocabulary: it would be added to it as id {id}" : $"has the id {id}")}, "
+            + $"and the model knows {vocabulary} ids; name a token that is there, or take the tokenizer that goes with the model");
+    }
+
+    /// <summary>
+    /// The ids of a text as a model is to see it: with what the post-processor adds, but with one BOS where the text has one already, as the
+    /// text of a chat template does.
+    /// </summary>
+    public int[] EncodeForModel(string text)
+    {
+        var ids = Encode(text, addSpecialTokens: true);
+        return ids is [var first, var second, ..] && first == BosId && second == first && Encode(text) is [var own, ..] && own == first ? ids[1..] : ids;
     }
 
     /// <summary>The id of a token as the vocabulary or the added tokens write it; null where neither has it.</summary>
@@ -110,13 +138,14 @@ public sealed partial class HfTokenizer : Tokenizer
             && Array.TrueForAll(probes, p => Pieces(p.Item1) + Pieces(p.Item2) == Pieces(p.Item1 + p.Item2));
     }
 
-    private static HfTokenizer LoadFile(string file)
+    /// <param name="ofModel">Whether it is a model's folder that is loaded, not a file alone.</param>
+    private static HfTokenizer LoadFile(string file, bool ofModel)
     {
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         var config = TokenizerConfig.Load(folder);
         var parts = !file.EndsWith(".model", StringComparison.Ordinal) ? TokenizerJson.Read(file)
             : TiktokenFile.IsOne(file) ? TiktokenFile.ReadLlama3(file, config)
-            : SentencePieceFile.Read(file, config);
+            : SentencePieceFile.Read(file, config, ofModel || config.Json is not null);
         return new HfTokenizer(file, parts, config);
     }
 }

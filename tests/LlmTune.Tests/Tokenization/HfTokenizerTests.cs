@@ -39,8 +39,9 @@ public sealed class HfTokenizerTests
         }
     }
 
+    /// <summary>As AutoTokenizer of transformers 5.23 reads these files.</summary>
     [Fact]
-    public void Roles_come_from_the_configuration_as_text_or_object_else_from_the_map()
+    public void Roles_come_from_the_map_as_text_or_object_else_from_the_configuration()
     {
         using var folder = Tokenizers.Folder();
         File.Copy(Tokenizers.File("mini", "mini-qwen.json"), Path.Combine(folder.Path, "tokenizer.json"));
@@ -51,12 +52,17 @@ public sealed class HfTokenizerTests
         folder.Write("tokenizer_config.json", """{"eos_token":"<|im_end|>","pad_token":{"content":"<|endoftext|>","lstrip":false},"bos_token":null,"model_max_length":5}""");
         folder.Write("special_tokens_map.json", """{"eos_token":"<|endoftext|>","bos_token":"<|im_start|>","unk_token":"nowhere"}""");
         var tokenizer = HfTokenizer.Load(folder.Path);
-        Assert.Equal(tokenizer.TokenId("<|im_end|>"), tokenizer.EosId);
+        Assert.Equal(tokenizer.TokenId("<|endoftext|>"), tokenizer.EosId);
         Assert.Equal(tokenizer.TokenId("<|endoftext|>"), tokenizer.PadId);
         Assert.Equal(tokenizer.TokenId("<|im_start|>"), tokenizer.BosId);
-        Assert.Null(tokenizer.UnkId);
+        Assert.Equal(bare.VocabularySize, tokenizer.UnkId);   // a token that the vocabulary has not is added to it
         Assert.Equal(5, tokenizer.Config!.Value.GetProperty("model_max_length").GetInt32());
         Assert.Equal(folder.Path, tokenizer.Folder);
+
+        folder.Write("tokenizer_config.json", """{"eos_token":"<|im_end|>","added_tokens_decoder":{}}""");
+        var newer = HfTokenizer.Load(folder.Path);
+        Assert.Equal(newer.TokenId("<|im_end|>"), newer.EosId);
+        Assert.Equal(newer.TokenId("<|im_start|>"), newer.BosId);
     }
 
     [Fact]

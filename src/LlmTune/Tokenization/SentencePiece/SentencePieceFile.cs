@@ -15,8 +15,9 @@ internal enum PieceType
 internal sealed record PieceEntry(string Text, float Score, PieceType Type);
 
 /// <summary>
-/// A <c>tokenizer.model</c> of SentencePiece (https://github.com/google/sentencepiece, sentencepiece_model.proto). Its own rules
-/// apply, which differ from those of a converted tokenizer.json: control pieces are not looked for in text.
+/// A <c>tokenizer.model</c> of SentencePiece (https://github.com/google/sentencepiece, sentencepiece_model.proto). Alone, its own rules
+/// apply: control pieces are not looked for in text. As the tokenizer of a model it does what transformers makes of it, and a
+/// converted tokenizer.json: control and user-defined pieces are added tokens, cut out of the text before anything else.
 /// </summary>
 internal sealed record SentencePieceFile
 {
@@ -38,6 +39,9 @@ internal sealed record SentencePieceFile
 
     public bool AddDummyPrefix { get; private set; } = true;
 
+    /// <summary>Whether the space in front belongs to the beginning of a text only, not behind added tokens too.</summary>
+    public bool PrefixAtStartOnly { get; private set; }
+
     public bool RemoveExtraWhiteSpace { get; private set; } = true;
 
     public bool EscapeWhiteSpace { get; private set; } = true;
@@ -50,7 +54,8 @@ internal sealed record SentencePieceFile
     private Dictionary<string, int> RoleIds { get; } = new() { ["unk_token"] = 0, ["bos_token"] = 1, ["eos_token"] = 2, ["pad_token"] = -1 };
 
     /// <exception cref="RequestException">Damaged, or of a kind that is not supported.</exception>
-    public static TokenizerParts Read(string path, TokenizerConfig config)
+    /// <param name="ofModel">Whether it is the tokenizer of a model, not a file alone.</param>
+    public static TokenizerParts Read(string path, TokenizerConfig config, bool ofModel)
     {
         var file = new SentencePieceFile();
         try
@@ -66,7 +71,8 @@ internal sealed record SentencePieceFile
         var roles = file.RoleIds
             .Where(role => role.Value >= 0 && role.Value < file.Pieces.Count)
             .ToDictionary(role => role.Key, role => file.Pieces[role.Value].Text);
-        var control = file.Pieces.Select((piece, id) => (id, piece.Text, piece.Type)).Where(piece => piece.Type == PieceType.Control);
+        file.PrefixAtStartOnly = ofModel && !config.Flag("legacy");
+        var pieces = file.Pieces.Select((piece, id) => (Id: id, piece.Text, piece.Type)).ToList();
         SentencePieceModel model = file.ModelType == Bpe ? new SentencePieceBpe(file) : new SentencePieceUnigram(file);
         return new TokenizerParts(model)
         {
@@ -75,7 +81,10 @@ internal sealed record SentencePieceFile
             PostProcessor = TemplateProcessor.Around(
                 config.Flag("add_bos_token") ? Token("bos_token") : null,
                 config.Flag("add_eos_token") ? Token("eos_token") : null),
-            AddedTokens = AddedTokens.NotInText(control.Select(piece => (piece.id, piece.Text))),
+            AddedTokens = ofModel
+                ? AddedTokens.InText(pieces.Where(piece => piece.Type is PieceType.Control or PieceType.UserDefined or PieceType.Unknown)
+                    .Select(piece => (piece.Id, piece.Text, piece.Type != PieceType.UserDefined)))
+                : AddedTokens.NotInText(pieces.Where(piece => piece.Type == PieceType.Control).Select(piece => (piece.Id, piece.Text))),
             Roles = roles,
         };
 

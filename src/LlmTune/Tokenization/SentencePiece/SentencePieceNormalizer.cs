@@ -27,7 +27,7 @@ internal sealed class SentencePieceNormalizer(SentencePieceFile file) : TextNorm
                 return;
             }
         }
-        if (file.AddDummyPrefix && !file.WhiteSpaceAsSuffix) Put(_space);
+        if (file.AddDummyPrefix && !file.WhiteSpaceAsSuffix && (text.Begin == 0 || !file.PrefixAtStartOnly)) Put(_space);
         var afterSpace = file.RemoveExtraWhiteSpace;
         while (at < source.Length)
         {
