@@ -3,7 +3,7 @@ using LlmTune.Config;
 
 namespace LlmTune.Adapters;
 
-/// <summary>Regular expressions over names, each with a value, in the order they are tried.</summary>
+/// <summary>Regular expressions over names, as Python writes them, each with a value, in the order they are tried.</summary>
 internal sealed class PatternForm<T> : Form
 {
     private static readonly Form Value = Forms.Of<T>();
@@ -14,9 +14,23 @@ internal sealed class PatternForm<T> : Form
     {
         if (node is not MapNode map) throw Mismatch(node);
         return new ValueList<(string, T)>(map.Entries
-            .Select(entry => (entry.Key, Value: reading.At(entry.Key).Part(Value, entry.Value)))
+            .Select(entry => (entry.Key, Value: IsExpression(entry, reading) ? reading.At(entry.Key).Part(Value, entry.Value) : null))
             .Where(entry => entry.Value is not null)
             .Select(entry => (entry.Key, (T)entry.Value!)));
+    }
+
+    private static bool IsExpression(MapEntry entry, Reading reading)
+    {
+        try
+        {
+            PythonRegex.Parse(entry.Key);
+            return true;
+        }
+        catch (FormatException e)
+        {
+            reading.Report(entry.Place, $"has '{entry.Key}', which is not a regular expression: {e.Message}");
+            return false;
+        }
     }
 
     public override ConfigNode Write(object value) => new MapNode(

@@ -48,6 +48,8 @@ public static class PeftConfig
                 problems.Add($"{key} is {value.ToJsonString()}, expected true or false");
         foreach (var key in (string[])["target_modules", "exclude_modules", "modules_to_save", "layers_pattern"])
             if (config[key] is { } value && !IsTexts(value)) problems.Add($"{key} is {value.ToJsonString()}, expected a text or a list of texts");
+        foreach (var (key, pattern) in Expressions(config))
+            if (NoExpression(pattern) is { } reason) problems.Add($"{key}: '{pattern}' is not a regular expression: {reason}");
         var rank = Number(config["r"]) ?? 8;
         if (rank < 1 || rank != Math.Floor(rank)) problems.Add($"r is {rank.ToString(CultureInfo.InvariantCulture)}, expected a whole number of at least 1");
         if (!IsEmpty(config["bias"]) && !Biases.ContainsKey(config["bias"]!.ToString())) problems.Add($"bias {config["bias"]!.ToJsonString()} is not built");
@@ -103,6 +105,26 @@ public static class PeftConfig
         {
             notes.Add(new AdapterNote(
                 IsWarning: true, $"{FileName}: left out the unknown key {key}: {value!.ToJsonString()}, as PEFT does with keys that are newer than it; the result is another if it changes what the adapter computes"));
+        }
+    }
+
+    /// <summary>All regular expressions of a config, with the key that each stands under.</summary>
+    private static IEnumerable<(string Key, string Pattern)> Expressions(JsonObject config) =>
+    [
+        .. new[] { "target_modules", "exclude_modules" }.Select(key => (key, Text(config[key])!)).Where(one => one.Item2 is not (null or ModuleSelector.AllLinearWord)),
+        .. new[] { "rank_pattern", "alpha_pattern" }.SelectMany(key => Pairs(config[key]).Select(pair => (key, pair.Key))),
+    ];
+
+    private static string? NoExpression(string pattern)
+    {
+        try
+        {
+            PythonRegex.Parse(pattern);
+            return null;
+        }
+        catch (FormatException e)
+        {
+            return e.Message;
         }
     }
 

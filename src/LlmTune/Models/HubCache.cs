@@ -9,6 +9,7 @@ public static class HubCache
     public static string Resolve(string pathOrId)
     {
         if (Directory.Exists(pathOrId)) return Path.GetFullPath(pathOrId);
+        if (File.Exists(pathOrId)) throw new RequestException($"{pathOrId} is a file, expected a folder{(OtherForms.Describe(pathOrId) is { } form ? $". It is {form}" : "")}");
         var parts = pathOrId.Split('/');
         if (parts.Length != 2 || parts.Any(part => part.Length == 0 || part.StartsWith('.')) || Path.IsPathRooted(pathOrId))
             throw new RequestException($"there is no model folder {pathOrId}");

@@ -30,7 +30,9 @@ public sealed class ModelFolder
     public static ModelFolder Open(string pathOrId, bool leaveOut = false)
     {
         var path = HubCache.Resolve(pathOrId);
-        return new ModelFolder(path, FamilyTable.Read(ConfigJson.Read(System.IO.Path.Combine(path, "config.json"))), pathOrId, leaveOut);
+        var config = System.IO.Path.Combine(path, "config.json");
+        if (!File.Exists(config) && OtherForms.Describe(path) is { } other) throw new RequestException($"{config} is not there; a model folder holds config.json. The folder holds {other}");
+        return new ModelFolder(path, FamilyTable.Read(ConfigJson.Read(config)), pathOrId, leaveOut);
     }
 
     /// <summary>Tensors of the folder that were left out when it was loaded.</summary>

@@ -43,7 +43,6 @@ public sealed record ModelSource
         if (RunFolder.Is(path)) return OfRun(path, baseModel);
         if (AdapterFolder.Is(path)) return OfAdapter(path, baseModel);
         if (baseModel is not null) throw new RequestException($"--base goes with an adapter; {path} is none");
-        if (File.Exists(path)) throw new RequestException($"{path} is a file, expected a folder{(OtherForms.Describe(path) is { } form ? $". It is {form}" : "")}");
         var folder = HubCache.Resolve(path);
         if (!File.Exists(Path.Combine(folder, "config.json")))
         {

@@ -74,6 +74,8 @@ public class PeftConfigTests
     [InlineData("""{ "rank_patern": { "q_proj": 2 } }""", "unknown key rank_patern, did you mean 'rank_pattern'?")]
     [InlineData("""{ "lora_alpha": "16" }""", "lora_alpha is \"16\", expected a number")]
     [InlineData("""{ "use_rslora": "yes" }""", "use_rslora is \"yes\", expected true or false")]
+    [InlineData("""{ "target_modules": "(?<a>q)_proj" }""", "target_modules: '(?<a>q)_proj' is not a regular expression: unknown extension ?<")]
+    [InlineData("""{ "rank_pattern": { "q_proj": 2, "a**": 3 } }""", "rank_pattern: 'a**' is not a regular expression: multiple repeat")]
     [InlineData("""{ "target_modules": { "q_proj": 1 } }""", "target_modules is {\"q_proj\":1}, expected a text or a list of texts")]
     [InlineData("""{ "init_lora_weights": "corda" }""", "init_lora_weights corda: the adapter goes with a changed base")]
     [InlineData("""{ "init_lora_weights": "pissa" }""", "init_lora_weights pissa: the adapter goes with a changed base")]

@@ -61,6 +61,8 @@ public class MistakesTests
     [InlineData("adapter: { target_modules: [q_proj, 7] }", "run.yaml:4:37: adapter.target_modules.1 must be text, got the number 7; write it in quotes: '7'")]
     [InlineData("adapter: { bias: some }", "run.yaml:4:18: adapter.bias must be none, all or lora_only, got 'some'")]
     [InlineData("adapter: { rank_pattern: [q_proj] }", "run.yaml:4:26: adapter.rank_pattern must be a section of regular expressions, each with a whole number, got a list")]
+    [InlineData("adapter: { rank_pattern: { (?<a>q): 2 } }",
+        "run.yaml:4:28: adapter.rank_pattern has '(?<a>q)', which is not a regular expression: unknown extension ?<; a named group is written (?P<name>…) at position 2")]
     [InlineData("adapter: { rank_pattern: { q_proj: two } }", "run.yaml:4:36: adapter.rank_pattern.q_proj must be a whole number, got 'two'")]
     [InlineData("adapter: { rank_pattern: { q_proj: 0 } }", "run.yaml:4:26: adapter.rank_pattern must be ranks of at least 1, got [(q_proj, 0)]")]
     [InlineData("adapter: { layers_to_transform: one }", "run.yaml:4:33: adapter.layers_to_transform must be a whole number, got 'one'")]

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using LlmTune.Io;
 using LlmTune.Layers;
@@ -48,7 +47,7 @@ public sealed class FolderReadingTests : IDisposable
         foreach (var name in (string[])["config.json", "generation_config.json"])
         {
             var text = File.Exists(_folder[name]) ? File.ReadAllText(_folder[name]) : """{ "eos_token_id": 2 }""";
-            File.WriteAllText(_folder[name], text, new UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+            File.WriteAllText(_folder[name], text, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
         }
         var folder = ModelFolder.Open(_folder.Path);
         Assert.Equal([2], folder.GenerationEndTokens);

@@ -71,7 +71,12 @@ internal sealed record SentencePieceFile
         var roles = file.RoleIds
             .Where(role => role.Value >= 0 && role.Value < file.Pieces.Count)
             .ToDictionary(role => role.Key, role => file.Pieces[role.Value].Text);
-        file.PrefixAtStartOnly = ofModel && !config.Flag("legacy");
+        if (ofModel)
+        {
+            // As converted: behind an added token there is a space in front only where legacy asks for it, and no space is taken away.
+            file.PrefixAtStartOnly = !config.Flag("legacy");
+            file.RemoveExtraWhiteSpace = false;
+        }
         var pieces = file.Pieces.Select((piece, id) => (Id: id, piece.Text, piece.Type)).ToList();
         SentencePieceModel model = file.ModelType == Bpe ? new SentencePieceBpe(file) : new SentencePieceUnigram(file);
         return new TokenizerParts(model)
