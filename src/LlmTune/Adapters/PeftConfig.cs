@@ -111,8 +111,8 @@ public static class PeftConfig
     /// <summary>All regular expressions of a config, with the key that each stands under.</summary>
     private static IEnumerable<(string Key, string Pattern)> Expressions(JsonObject config) =>
     [
-        .. new[] { "target_modules", "exclude_modules" }.Select(key => (key, Text(config[key])!)).Where(one => one.Item2 is not (null or ModuleSelector.AllLinearWord)),
-        .. new[] { "rank_pattern", "alpha_pattern" }.SelectMany(key => Pairs(config[key]).Select(pair => (key, pair.Key))),
+        .. ((string[])["target_modules", "exclude_modules"]).Select(key => (key, Text(config[key])!)).Where(one => one.Item2 is not (null or ModuleSelector.AllLinearWord)),
+        .. ((string[])["rank_pattern", "alpha_pattern"]).SelectMany(key => Pairs(config[key]).Select(pair => (key, pair.Key))),
     ];
 
     private static string? NoExpression(string pattern)
