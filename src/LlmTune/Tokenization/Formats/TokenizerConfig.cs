@@ -90,7 +90,9 @@ internal sealed class TokenizerConfig
     private IEnumerable<Written> Roles() =>
     [
         .. StandardRoles.Select(role => Files().Reverse().Select(file => Read(file[role], special: true)).FirstOrDefault(token => token is not null)).OfType<Written>(),
-        .. Files().SelectMany(file => file.Element.EnumerateObject().Where(IsOwnRole).Select(entry => Read(file[entry.Name], special: true))).OfType<Written>(),
+        // Of those of its own the ones that tokenizer_config.json writes as plain texts come last.
+        .. Files().SelectMany(file => file.Element.EnumerateObject().Where(IsOwnRole).Select(entry => (Token: Read(file[entry.Name], special: true), File: file.File)))
+            .OrderBy(own => own.Token is { IsText: true } && own.File == _config?.File).Select(own => own.Token).OfType<Written>(),
         .. ExtraFields().Where(field => field.Element.ValueKind == JsonValueKind.Object)
             .SelectMany(field => field.Element.EnumerateObject().Select(entry => Read(field[entry.Name], special: true))).OfType<Written>(),
     ];
