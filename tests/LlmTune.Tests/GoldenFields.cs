@@ -69,8 +69,9 @@ public sealed class GoldenCase : IDisposable
         return Path.Exists(path) ? path : path[..Math.Max(path.LastIndexOf(" (", StringComparison.Ordinal), 0)];
     }
 
-    /// <summary>The tokenizer that the case names, or the one beside its model.</summary>
-    public string TokenizerPath => Has("tokenizer") ? PathOf("tokenizer") : Path.Combine(PathOf("model"), "..", "tokenizer");
+    /// <summary>The tokenizer that the case names, or the one beside its model or in its folder.</summary>
+    public string TokenizerPath =>
+        Has("tokenizer") ? PathOf("tokenizer") : Path.Combine(PathOf("model"), "..", "tokenizer") is var beside && Directory.Exists(beside) ? beside : PathOf("model");
 
     /// <summary>Skips the case because the program refuses what it needs, in the words of the program without the place.</summary>
     [DoesNotReturn]

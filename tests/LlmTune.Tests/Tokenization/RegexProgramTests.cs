@@ -47,6 +47,13 @@ public sealed class RegexProgramTests
     [InlineData("\\w++(?<![^\\p{L}])", "H₂O CO₂ E=mc²", "0-1 2-3 4-6 8-9")]
     [InlineData("(?i)σ+", "ΑΣΣ σς", "1-3 4-6")]
     [InlineData("(?i:[ΰﬅ])", "\u1FE3ﬆ", "0-1 1-2")]
+    [InlineData("(?i:ß)", "ss ẞ Sſ s", "0-2 3-4 5-7")]
+    [InlineData("(?i:ss)", "ß sS s", "0-1 2-4")]
+    [InlineData("(?i:sss)", "ßs sß", "0-2")]
+    [InlineData("(?i:ffi)", "\uFB03 \uFB00i FFI", "0-1 5-8")]
+    [InlineData("(?i:s+s)", "ß ss", "2-4")]
+    [InlineData("(?<=(?i:ß))x", "ssx ßx", "5-6")]
+    [InlineData("(?i:ß+)", "ssß", "0-3")]
     public void Matches_what_was_worked_out_by_hand(string pattern, string text, string expected)
     {
         var matches = new List<TextSpan>();

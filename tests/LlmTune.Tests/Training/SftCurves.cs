@@ -62,9 +62,11 @@ internal static class SftCurves
 
     /// <summary>
     /// Their short names: of a module, which has its layer's number behind it, and of what an adapter has there (<c>q_proj.0.lora_A</c>).
+    /// A head that shares the embedding's matrix has no name of its own.
     /// </summary>
     internal static string FullName(string name, IEnumerable<string> names)
     {
+        if (name == "lm_head" && !names.Any(full => full.Contains(name, StringComparison.Ordinal))) name = "embed_tokens";
         string[] parts = name.Split('.');
         var layer = parts.Length > 1 && int.TryParse(parts[1], out var number) ? $".{number}." : null;
         string[] rest = [.. parts.Skip(layer is null ? 1 : 2)];

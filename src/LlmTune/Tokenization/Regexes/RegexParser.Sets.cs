@@ -36,6 +36,35 @@ internal sealed partial class RegexParser
 
     private CharSet Literal(int c) => _ignoreCase ? CharSets.IgnoringCase(c, c) : CharSet.Range(c, c);
 
+    /// <summary>A character that stands for itself; where case is ignored also for the characters that it folds to.</summary>
+    private RegexTree Folded(int c)
+    {
+        var one = new RegexTree.One(Literal(c));
+        if (!_ignoreCase || _behind) return one;
+        _literal = c;
+        return CaseFolds.Of(c) is { } several
+            ? new RegexTree.Choice([one, new RegexTree.Sequence([.. several.Select(part => new RegexTree.One(Literal(part)))])])
+            : one;
+    }
+
+    /// <summary>Where case is ignored, characters side by side also match one that folds to them: from the left, the longest first.</summary>
+    private static void JoinFolded(List<RegexTree> parts, List<int> literals)
+    {
+        for (var i = 0; i < parts.Count - 1; i++)
+        {
+            foreach (var (sequence, characters) in CaseFolds.All)
+            {
+                if (i + sequence.Length > parts.Count || !sequence.Index().All(c => literals[i + c.Index] >= 0 && parts[i + c.Index] is RegexTree.One one && one.Set.Contains(c.Item))) continue;
+                var set = characters.Aggregate(CharSet.None, (all, c) => all.Union(CharSet.Range(c, c)));
+                parts[i] = new RegexTree.Choice([new RegexTree.Sequence(parts.GetRange(i, sequence.Length)), new RegexTree.One(set)]);
+                parts.RemoveRange(i + 1, sequence.Length - 1);
+                literals[i] = -1;
+                literals.RemoveRange(i + 1, sequence.Length - 1);
+                break;
+            }
+        }
+    }
+
     private CharSet Set()
     {
         if (++_nesting > MostNesting) throw Wrong($"it is nested more than {MostNesting} deep");

@@ -18,6 +18,8 @@ internal sealed partial class RegexParser
     private bool _ignoreCase;
     private bool _dotMatchesLineEnd;
     private bool _extended;
+    private bool _behind;     // what lies behind has one length: no character stands for several there
+    private int _literal;     // the character that the last atom is, where case is ignored; else −1
 
     private RegexParser(string pattern) => _pattern = pattern;
 
@@ -45,11 +47,18 @@ internal sealed partial class RegexParser
     private RegexTree Sequence()
     {
         var parts = new List<RegexTree>();
+        var literals = new List<int>();
         while (More && _pattern[_at] is not ('|' or ')'))
         {
             if (_extended && SkipComment()) continue;
-            if (Atom() is { } atom) parts.Add(Quantified(atom));
+            _literal = -1;
+            if (Atom() is not { } atom) continue;
+            var literal = _literal;
+            var part = Quantified(atom);
+            parts.Add(part);
+            literals.Add(ReferenceEquals(part, atom) ? literal : -1);
         }
+        JoinFolded(parts, literals);
         return parts.Count == 1 ? parts[0] : new RegexTree.Sequence(parts);
     }
 
@@ -127,21 +136,25 @@ internal sealed partial class RegexParser
             case '\\':
                 return Escape();
             default:
-                return new RegexTree.One(Literal(Character()));
+                return Folded(Character());
         }
     }
 
     private RegexTree? Group()
     {
         _at++;
-        var (ignoreCase, dot, extended) = (_ignoreCase, _dotMatchesLineEnd, _extended);
+        var (ignoreCase, dot, extended, behind) = (_ignoreCase, _dotMatchesLineEnd, _extended, _behind);
         Func<RegexTree, RegexTree> wrap = tree => tree;
         if (Take('?'))
         {
             if (Take("=")) wrap = tree => new RegexTree.Look(tree, Behind: false, Negative: false);
             else if (Take("!")) wrap = tree => new RegexTree.Look(tree, Behind: false, Negative: true);
-            else if (Take("<=")) wrap = tree => new RegexTree.Look(Behind(tree), Behind: true, Negative: false);
-            else if (Take("<!")) wrap = tree => new RegexTree.Look(Behind(tree), Behind: true, Negative: true);
+            else if (_pattern.AsSpan(_at).StartsWith("<=") || _pattern.AsSpan(_at).StartsWith("<!"))
+            {
+                var negative = _pattern[_at + 1] == '!';
+                (_at, _behind) = (_at + 2, true);
+                wrap = tree => new RegexTree.Look(Behind(tree), Behind: true, negative);
+            }
             else if (Take(">")) wrap = tree => new RegexTree.Atomic(tree);
             else if (Take("<") || Take("P<")) SkipPast('>');
             else if (Take("#"))
@@ -153,7 +166,8 @@ internal sealed partial class RegexParser
         }
         var body = Alternatives();
         if (!Take(')')) throw Wrong("a ( has no )");
-        (_ignoreCase, _dotMatchesLineEnd, _extended) = (ignoreCase, dot, extended);
+        (_ignoreCase, _dotMatchesLineEnd, _extended, _behind) = (ignoreCase, dot, extended, behind);
+        _literal = -1;
         return wrap(body);
     }
 
@@ -227,7 +241,7 @@ internal sealed partial class RegexParser
             var both = new RegexTree.Sequence([new RegexTree.One(CharSet.Range('\r', '\r')), new RegexTree.One(CharSet.Range('\n', '\n'))]);
             return new RegexTree.Atomic(new RegexTree.Choice([both, lineEnd]));
         }
-        return new RegexTree.One(ClassEscape(inBrackets: false) ?? Literal(EscapedCharacter()));
+        return ClassEscape(inBrackets: false) is { } set ? new RegexTree.One(set) : Folded(EscapedCharacter());
     }
 
     private int EscapedCharacter()
