@@ -50,7 +50,7 @@ internal static class TrainCommand
         return 0;
     }
 
-    internal static ProgressStep Step(StepMetrics metrics) => new(metrics.Step, metrics.TotalSteps, metrics.Loss)
+    internal static ProgressStep Step(StepMetrics metrics) => new(metrics.Step, metrics.TotalSteps, metrics.Loss ?? double.NaN)
     {
         Epoch = metrics.Epoch,
         LearningRate = metrics.LearningRate,

@@ -4,7 +4,7 @@ using Spectre.Console;
 namespace LlmTune.Cli.Terminal;
 
 /// <summary>
-/// Ctrl-C and SIGTERM. Ordinarily the program ends at once with exit code 130. A verb that has something to save says so by
+/// Ctrl-C, SIGTERM, and SIGHUP of a terminal or connection that closes. Ordinarily the program ends at once with exit code 130. A verb that has something to save says so by
 /// <see cref="Expect"/>: then the first one only cancels <see cref="Token"/>, and the second one ends the program.
 /// </summary>
 public sealed class Interrupt : IDisposable
@@ -17,7 +17,7 @@ public sealed class Interrupt : IDisposable
     internal Interrupt(Screen screen)
     {
         _console = screen.People;
-        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+        _signals = [.. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Handle))];
     }
 
     /// <summary>Cancelled when the user wants to stop.</summary>
@@ -35,6 +35,8 @@ public sealed class Interrupt : IDisposable
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
+        // A terminal that closes may say so twice, itself and through its shell: that is no wish to stop at once.
+        if (context.Signal == PosixSignal.SIGHUP && _source.IsCancellationRequested) return;
         if (_answer is { } answer && !_source.IsCancellationRequested)
         {
             _console.Line("interrupted: ", "olive", $"{answer}; once more stops at once");

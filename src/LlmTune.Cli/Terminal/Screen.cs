@@ -32,10 +32,14 @@ public sealed class Screen
     /// <summary>Someone is there to answer.</summary>
     public bool CanAsk { get; }
 
-    public static Screen Standard() => new(
-        Console.Out, Console.Error,
-        isLive: !Console.IsErrorRedirected,
-        canAsk: !Console.IsErrorRedirected && !Console.IsInputRedirected);
+    public static Screen Standard()
+    {
+        Console.SetError(new PatientWriter(Console.Error));   // the console's own from here on: only that is taken for a terminal
+        return new(
+            Console.Out, Console.Error,
+            isLive: !Console.IsErrorRedirected,
+            canAsk: !Console.IsErrorRedirected && !Console.IsInputRedirected);
+    }
 
     /// <summary>A screen that is two texts: as if both streams were redirected, or as if they were a terminal of a width.</summary>
     internal static Screen To(TextWriter output, TextWriter error, int? terminalWidth = null) =>

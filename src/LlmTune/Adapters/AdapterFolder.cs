@@ -16,6 +16,9 @@ public static class AdapterFolder
     /// <summary>Whether the folder holds an adapter.</summary>
     public static bool Is(string folder) => File.Exists(Path.Combine(folder, PeftConfig.FileName));
 
+    /// <summary>Whether the folder holds all of an adapter.</summary>
+    public static bool IsWhole(string folder) => Is(folder) && File.Exists(Path.Combine(folder, WeightsName));
+
     /// <summary>The key of a tensor.</summary>
     /// <param name="name">Behind the module's name.</param>
     public static string Key(string module, string name) => $"{Prefix}{module}.{name}";

@@ -56,10 +56,13 @@ public sealed class Batches
     private int _row;
     private Task<StepBatches>? _next;
 
+    /// <exception cref="RequestException">The first epoch has no row.</exception>
     public Batches(Corpus corpus, BatchShape shape, long seed)
     {
         (_corpus, _shape, _seed) = (corpus, shape, seed);
         _plan = corpus.Plan(0);
+        if (_plan.Rows == 0)
+            throw new RequestException($"no row of {corpus.MaxLength:N0} tokens holds a token to train on; raise data.max_length, or take data.packing: true");
     }
 
     /// <summary>The rows of the running epoch.</summary>
@@ -99,7 +102,7 @@ public sealed class Batches
     /// <summary>The next step.</summary>
     public StepBatches Next()
     {
-        if (_row >= _plan.Rows) (_plan, _epoch, _row) = (_corpus.Plan(_epoch + 1), _epoch + 1, 0);
+        while (_row >= _plan.Rows) (_plan, _epoch, _row) = (_corpus.Plan(_epoch + 1), _epoch + 1, 0);
         var step = _next is null ? Build(_plan, _epoch, _row) : _next.GetAwaiter().GetResult();
         _row = Math.Min(_row + _shape.RowsPerStep, _plan.Rows);
         var (plan, epoch, row) = (_plan, _epoch, _row);

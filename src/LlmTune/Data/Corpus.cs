@@ -152,6 +152,14 @@ public sealed class Corpus : IDisposable
         return new Document(ids, trained, Key(store, index, slice), store);
     }
 
+    /// <summary>Whether any token of an example to imitate is trained on within a slice.</summary>
+    private bool HasTarget(Slice slice)
+    {
+        var (document, start) = Part(slice.Document);
+        var (store, index) = Locate(document);
+        return _stores[store].AnyTrained(index, start + slice.Start, slice.Length);
+    }
+
     /// <summary>A prompt with its judged answers.</summary>
     public Tokens Judged(int document)
     {
@@ -178,11 +186,11 @@ public sealed class Corpus : IDisposable
         var seed = (ulong)_settings.Seed;
         var sources = Training.Select((documents, s) => new MixtureSource(documents, Weight(s), _config.Sources[s].MaxRepeats)).ToList();
         var order = Mixture.Draw(sources, _config.Mixing, _config.Shuffle, seed, epoch);
-        return EpochPlan.Of(order, Length, Settings with { Shuffle = _config.Shuffle }, seed, epoch);
+        return EpochPlan.Of(order, Length, Settings with { Shuffle = _config.Shuffle }, seed, epoch, HasTarget);
     }
 
     /// <summary>The rows of the held-out documents, in the order of the files.</summary>
-    public EpochPlan EvalPlan() => EpochPlan.Of(Eval, Length, Settings with { Shuffle = false }, (ulong)_settings.Seed, 0);
+    public EpochPlan EvalPlan() => EpochPlan.Of(Eval, Length, Settings with { Shuffle = false }, (ulong)_settings.Seed, 0, HasTarget);
 
     private PlanSettings Settings => new()
     {

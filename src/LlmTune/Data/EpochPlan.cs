@@ -48,6 +48,9 @@ public sealed class EpochPlan
 
     public long Tokens { get; }
 
+    /// <summary>Rows of a cut stream that were left out because nothing in them is trained on, and their tokens.</summary>
+    public (int Rows, long Tokens) LeftOut { get; private init; }
+
     /// <summary>Share of the rows' room that tokens take.</summary>
     public double Fill { get; }
 
@@ -62,10 +65,12 @@ public sealed class EpochPlan
     /// <summary>Lays documents into rows.</summary>
     /// <param name="order">The documents of the epoch, as <see cref="Mixture.Draw"/> gives them.</param>
     /// <param name="length">Length of a document.</param>
-    public static EpochPlan Of(ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings, ulong seed, int epoch) => settings.Packing switch
+    /// <param name="hasTarget">Whether any token of a slice is trained on; null: rows are taken whatever they hold.</param>
+    public static EpochPlan Of(
+        ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings, ulong seed, int epoch, Func<Slice, bool>? hasTarget = null) => settings.Packing switch
     {
         PackingMode.BestFit => Packed(order, length, settings, SplitMix64.Of(seed, 4, (ulong)epoch)),
-        PackingMode.Wrapped => Wrapped(order, length, settings),
+        PackingMode.Wrapped => Wrapped(order, length, settings, hasTarget ?? (_ => true)),
         _ => Single(order, length, settings, SplitMix64.Of(seed, 5, (ulong)epoch)),
     };
 
@@ -105,10 +110,11 @@ public sealed class EpochPlan
         grouped.CopyTo(rows, 0);
     }
 
-    private static EpochPlan Wrapped(ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings)
+    private static EpochPlan Wrapped(ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings, Func<Slice, bool> hasTarget)
     {
         List<Slice> slices = [];
         List<int> bounds = [0];
+        var leftOut = (Rows: 0, Tokens: 0L);
         var room = settings.MaxLength;
         foreach (var document in order)
         {
@@ -119,12 +125,26 @@ public sealed class EpochPlan
                 start += count;
                 room -= count;
                 if (room > 0) continue;
-                bounds.Add(slices.Count);
+                EndRow();
                 room = settings.MaxLength;
             }
         }
-        if (bounds[^1] < slices.Count) bounds.Add(slices.Count);
-        return new EpochPlan(slices, bounds, joined: true, settings);
+        if (bounds[^1] < slices.Count) EndRow();
+        return new EpochPlan(slices, bounds, joined: true, settings) { LeftOut = leftOut };
+
+        // Wherever the stream is cut: a row may lie wholly in a prompt.
+        void EndRow()
+        {
+            var row = slices[bounds[^1]..];
+            var first = row[0] with { Start = row[0].Start + 1, Length = row[0].Length - 1 };   // nothing predicts a row's first token
+            if (hasTarget(first) || row.Skip(1).Any(hasTarget))
+            {
+                bounds.Add(slices.Count);
+                return;
+            }
+            leftOut = (leftOut.Rows + 1, leftOut.Tokens + row.Sum(slice => (long)slice.Length));
+            slices.RemoveRange(bounds[^1], row.Count);
+        }
     }
 
     private static EpochPlan OfRows(List<int[]> rows, Func<int, int> length, PlanSettings settings)

@@ -104,6 +104,22 @@ internal sealed unsafe class TokenStore : IDisposable
         }
     }
 
+    /// <summary>Whether any token in a part of a document is trained on.</summary>
+    /// <exception cref="ObjectDisposedException">The store is closed.</exception>
+    public bool AnyTrained(int index, int start, int length)
+    {
+        byte* file = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref file);
+        try
+        {
+            return new ReadOnlySpan<int>((int*)file + _documents[index].Offset + start, length).ContainsAnyInRange(0, int.MaxValue);
+        }
+        finally
+        {
+            _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        }
+    }
+
     /// <summary>The tokens of an earlier run, said to come from a source's files as they are called now.</summary>
     public TokenStore OfFiles(string label, IReadOnlyList<string> files) => new(_map, _view, _documents, Header.OfFiles(label, files)) { IsKept = true };
 

@@ -35,12 +35,12 @@ public sealed record LossStatistics(double Loss, double StandardError, long Toke
 public static class HeldOut
 {
     /// <param name="onBatch">Hears after each batch.</param>
-    /// <returns>Of everything, and of each source that has documents.</returns>
+    /// <returns>Of everything, and of each source that has tokens to predict: of what each document has of it.</returns>
     public static (LossStatistics All, IReadOnlyDictionary<int, LossStatistics> BySource) Loss(
         Decoder model, IEnumerable<TokenBatch> batches, Action? onBatch = null, CancellationToken cancel = default)
     {
         var statistics = new TokenStatistics(model);
-        var documents = new List<(int Source, double Loss, int Tokens)>();
+        List<IReadOnlyCollection<SourceLoss>> documents = [];
         foreach (var batch in batches)
         {
             cancel.ThrowIfCancellationRequested();
@@ -48,12 +48,13 @@ public static class HeldOut
             onBatch?.Invoke();
         }
         return (
-            LossStatistics.Of([.. documents.Select(d => (d.Loss, d.Tokens))]),
-            documents.GroupBy(d => d.Source).ToDictionary(group => group.Key, group => LossStatistics.Of([.. group.Select(d => (d.Loss, d.Tokens))])));
+            LossStatistics.Of([.. documents.Select(parts => (parts.Sum(part => part.Loss), parts.Sum(part => part.Tokens)))]),
+            documents.SelectMany(parts => parts).GroupBy(part => part.Source)
+                .ToDictionary(group => group.Key, group => LossStatistics.Of([.. group.Select(part => (part.Loss, part.Tokens))])));
     }
 
-    /// <summary>−Σ log p of every document and how many tokens it is over.</summary>
-    private static List<(int Source, double Loss, int Tokens)> Documents(Decoder model, TokenStatistics statistics, TokenBatch batch)
+    /// <summary>−Σ log p of every document and how many tokens it is over, by the source of the tokens: a row cut from a stream has several.</summary>
+    private static List<IReadOnlyCollection<SourceLoss>> Documents(Decoder model, TokenStatistics statistics, TokenBatch batch)
     {
         if (batch.Supervised == 0) return [];
         using var scope = NewDisposeScope();
@@ -63,14 +64,22 @@ public static class HeldOut
         Tensor Indices(int[] values) => tensor(values, ScalarType.Int64, model.Device);
         var hidden = model.Forward(Indices(batch.Ids), pass);
         var logProbabilities = statistics.LogProbabilities(hidden, Indices(batch.Predicting), Indices(batch.Targets), pass).cpu().data<float>().ToArray();
-        var result = new List<(int Source, double Loss, int Tokens)>();
-        var at = 0;
+        List<IReadOnlyCollection<SourceLoss>> result = [];
+        var bounds = batch.SupervisedBounds();
         for (var n = 0; n < batch.Documents; n++)
         {
-            var (loss, tokens) = (0.0, 0);
-            for (; at < batch.Supervised && batch.Predicting[at] < batch.Bounds[n + 1]; at++, tokens++) loss -= logProbabilities[at];
-            if (tokens > 0) result.Add((batch.Sources[n], loss, tokens));
+            var parts = new Dictionary<int, SourceLoss>();
+            for (var at = bounds[n]; at < bounds[n + 1]; at++)
+            {
+                var source = batch.TargetSources.Length > 0 ? batch.TargetSources[at] : batch.Sources[n];
+                var part = parts.GetValueOrDefault(source);
+                parts[source] = new SourceLoss(source, part.Loss - logProbabilities[at], part.Tokens + 1);
+            }
+            if (parts.Count > 0) result.Add(parts.Values);
         }
         return result;
     }
+
+    /// <summary>What a document has of a source.</summary>
+    private readonly record struct SourceLoss(int Source, double Loss, int Tokens);
 }

@@ -10,16 +10,17 @@ public static class AtomicFolder
 
     /// <param name="replace">Whether a folder that is there may be replaced; it goes only after the new one is whole.</param>
     /// <param name="content">Writes the files into the folder that it is given.</param>
+    /// <param name="aside">Where a folder that is replaced goes, beside it; null: it is deleted.</param>
     /// <exception cref="RequestException">Something is there and may not be replaced.</exception>
-    public static void Write(string folder, bool replace, Action<string> content)
+    public static void Write(string folder, bool replace, Action<string> content, string? aside = null)
     {
         folder = Path.GetFullPath(Path.TrimEndingDirectorySeparator(folder));
         RequireFree(folder, replace);
         var parent = Path.GetDirectoryName(folder) ?? throw new RequestException($"{folder} cannot be written to; name a folder below it");
         Directory.CreateDirectory(parent);
         Recover(parent, folder);
-        var staged = Path.Combine(parent, $".{Path.GetFileName(folder)}.{Environment.ProcessId}{Partial}");
-        var old = staged + Old;
+        var staged = Staged(parent, folder);
+        var old = aside ?? staged + Old;
         Directory.CreateDirectory(staged);
         try
         {
@@ -29,7 +30,7 @@ public static class AtomicFolder
             {
                 Directory.Move(folder, old);
                 Directory.Move(staged, folder);
-                Directory.Delete(old, recursive: true);
+                if (aside is null) Directory.Delete(old, recursive: true);
             }
             else
             {
@@ -44,6 +45,19 @@ public static class AtomicFolder
             throw;
         }
     }
+
+    /// <summary>Deletes a folder that under its name is whole until it is gone.</summary>
+    public static void Delete(string folder)
+    {
+        folder = Path.GetFullPath(Path.TrimEndingDirectorySeparator(folder));
+        var parent = Path.GetDirectoryName(folder)!;
+        Recover(parent, folder);
+        var gone = Staged(parent, folder);
+        Directory.Move(folder, gone);
+        Directory.Delete(gone, recursive: true);
+    }
+
+    private static string Staged(string parent, string folder) => Path.Combine(parent, $".{Path.GetFileName(folder)}.{Environment.ProcessId}{Partial}");
 
     /// <summary>What writers that were killed have left: a folder that was moved aside goes back, what was not finished goes away.</summary>
     private static void Recover(string parent, string folder)

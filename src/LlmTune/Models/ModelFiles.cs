@@ -35,6 +35,9 @@ public static class ModelFiles
         else CopyTokenizer(tokenizer, to);
     }
 
+    /// <summary>Whether the folder holds a tokenizer.</summary>
+    public static bool HasTokenizer(string folder) => File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
+
     /// <summary>Copies tokenizer and chat templates.</summary>
     public static void CopyTokenizer(string from, string to)
     {

@@ -51,7 +51,7 @@ public sealed record Installation
         {
             Version = typeof(Installation).Assembly.GetName().Version!.ToString(3),
             Runtime = RuntimeInformation.FrameworkDescription,
-            Backend = Built("TorchBackend") ?? "unknown",
+            Backend = BuiltBackend ?? "unknown",
             Libtorch = libtorch,
             Failure = failure,
             TorchSharp = typeof(torch).Assembly.GetName().Version?.ToString(3),
@@ -63,7 +63,7 @@ public sealed record Installation
         };
     }
 
-    /// <summary>A property with which the executable was built.</summary>
-    private static string? Built(string property) =>
-        Assembly.GetEntryAssembly()?.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(entry => entry.Key == property)?.Value;
+    /// <summary>The TorchBackend that the executable was built with; null of one that knows no such choice.</summary>
+    internal static string? BuiltBackend =>
+        Assembly.GetEntryAssembly()?.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(entry => entry.Key == "TorchBackend")?.Value;
 }

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 
 namespace LlmTune.Native;
@@ -48,7 +49,7 @@ public static class Libtorch
     private static LibtorchInfo LoadOnce(string? named)
     {
         var packaged = Path.GetDirectoryName(Find(FileName("torch_cpu")));
-        var folder = Choose(named, packaged);
+        var folder = Choose(named, packaged, Installation.BuiltBackend is not null);
 
         // The caching allocator fragments badly under sequences of changing length; this must be in libc's environment before libtorch loads.
         if (Environment.GetEnvironmentVariable("PYTORCH_CUDA_ALLOC_CONF") is null)   // the older name
@@ -61,14 +62,16 @@ public static class Libtorch
         var version = LoadTorch(folder);
         var torchSharp = Find(FileName("LibTorchSharp"))
             ?? throw new RequestException(
-                $"{FileName("LibTorchSharp")} is not beside the program in {AppContext.BaseDirectory}; build or publish again");
+                $"{FileName("LibTorchSharp")} is not beside the program in {AppContext.BaseDirectory}; build or publish again "
+                + "(it comes with the package TorchSharp)");
         var weakened = LoadTorchSharp(torchSharp);
         return new LibtorchInfo(folder, version, packaged is not null, weakened);
     }
 
     /// <summary>The folder to load from: the one that is named, or the one that the executable carries.</summary>
     /// <param name="named">The variable's value.</param>
-    internal static string Choose(string? named, string? packaged)
+    /// <param name="isOurs">Whether the executable chooses its libtorch by TorchBackend; that of a user of the library has a package instead.</param>
+    internal static string Choose(string? named, string? packaged, bool isOurs = true)
     {
         if (!string.IsNullOrEmpty(named))
         {
@@ -76,9 +79,22 @@ public static class Libtorch
                 $"{Variable} is set to {named}, but this build carries its own libtorch ({packaged}), and two copies in one process abort it; "
                 + "unset the variable, or build without one: dotnet build -c Release -p:TorchBackend=none");
         }
-        return packaged ?? throw new RequestException(
-            $"this build carries no libtorch (TorchBackend=none) and {Variable} is not set; set it to the lib folder of a PyTorch "
-            + $"{Oldest} to {Newest} installation (…/site-packages/torch/lib), or build with -p:TorchBackend=cpu");
+        return packaged ?? throw new RequestException(isOurs
+            ? $"this build carries no libtorch (TorchBackend=none) and {Variable} is not set; set it to the lib folder of a PyTorch "
+            + $"{Oldest} to {Newest} installation (…/site-packages/torch/lib), or build with -p:TorchBackend=cpu"
+            : $"this program carries no libtorch, and {Variable} is not set; add one to its project (the program's own, not that of a library):"
+            + string.Concat(Packages().Select(package => $"\n  dotnet add package {package.Name} --version {package.Version}   # {package.Use}"))
+            + $"\nor set {Variable} to the lib folder of a PyTorch {Oldest} to {Newest} installation (…/site-packages/torch/lib)");
+    }
+
+    /// <summary>The packages with a libtorch for this system.</summary>
+    private static IEnumerable<(string Name, string Version, string Use)> Packages()
+    {
+        var assembly = typeof(Libtorch).Assembly;
+        string Version(string of) => assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(entry => entry.Key == of).Value!;
+        var (cpu, cuda) = OperatingSystem.IsWindows() ? ("win-x64", "windows") : OperatingSystem.IsMacOS() ? ("osx-arm64", null) : ("linux-x64", "linux");
+        yield return ($"libtorch-cpu-{cpu}", Version("LibTorchVersion"), "computes on the CPU");
+        if (cuda is not null) yield return ($"TorchSharp-cuda-{cuda}", Version("TorchSharpVersion"), "or: on an NVIDIA GPU");
     }
 
     private static string CheckedFolder(string folder)
@@ -166,7 +182,7 @@ public static class Libtorch
     {
         if (NativeLibrary.TryLoad(path, out _torchSharp)) return false;
         if (!OperatingSystem.IsLinux()) _ = NativeLibrary.Load(path);   // says why
-        _torchSharp = NativeLibrary.Load(WeakenedLibrary.Make(path));   // TorchSharp's own load then finds it by its SONAME
+        _torchSharp = WeakenedLibrary.Load(path);   // TorchSharp's own load then finds it by its SONAME
         return true;
     }
 

@@ -1,45 +1,45 @@
-using System.Security.Cryptography;
+using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace LlmTune.Native;
 
 /// <summary>
 /// LibTorchSharp names the symbol version GLIBCXX_3.4.32 without using it, and Debian 12 and Ubuntu 22.04 lack it, so the loader
-/// refuses the file. A private copy whose need is marked weak (ELF gABI, Vernaux.vna_flags bit 2) loads there.
+/// refuses the file. A private copy whose need is marked weak (ELF gABI, Vernaux.vna_flags bit 2) loads there. The copy lies in memory
+/// alone (memfd_create) and is made anew by each process: in a folder, somebody else could put another library in its place.
 /// </summary>
-internal static class WeakenedLibrary
+internal static partial class WeakenedLibrary
 {
     private const string Need = "GLIBCXX_3.4.32";
     private const uint SectionOfNeeds = 0x6ffffffe;   // SHT_GNU_verneed
+    private const uint CloseOnExec = 1;   // MFD_CLOEXEC
 
-    /// <summary>Writes the copy once per content into the user's cache (or a temporary folder) and returns its path.</summary>
-    /// <exception cref="RequestException">The file has no such need, so that is not why it does not load.</exception>
-    public static string Make(string library)
+    /// <summary>Loads the copy.</summary>
+    /// <exception cref="RequestException">The file has no such need, so that is not why it does not load; or the system makes no file in memory.</exception>
+    public static nint Load(string library)
+    {
+        var bytes = Weakened(library);
+        var descriptor = MemoryFile(Path.GetFileName(library), CloseOnExec);
+        if (descriptor < 0)
+        {
+            throw new RequestException(
+                $"cannot make a copy of {library} in memory for this system's older libstdc++ (memfd_create: {Marshal.GetLastPInvokeErrorMessage()}); "
+                + "use a system whose libstdc++ has GLIBCXX_3.4.32 (GCC 13: Debian 13, Ubuntu 24.04)");
+        }
+        using var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        RandomAccess.Write(file, bytes, 0);
+        return NativeLibrary.Load($"/proc/self/fd/{descriptor}");
+    }
+
+    /// <summary>The bytes of the library with its need marked weak.</summary>
+    /// <exception cref="RequestException">The file has no such need.</exception>
+    internal static byte[] Weakened(string library)
     {
         var bytes = File.ReadAllBytes(library);
-        if (!IsMarkedWeak(bytes))
-            throw new RequestException($"cannot load {library}: it is damaged, or a library it needs is missing (ldd {library} names it)");
-        var name = Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
-        foreach (var root in new[] { Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), Path.GetTempPath() })
-        {
-            if (root.Length == 0) continue;
-            var copy = Path.Combine(root, "llmtune", name, Path.GetFileName(library));
-            try
-            {
-                if (File.Exists(copy) && File.ReadAllBytes(copy).AsSpan().SequenceEqual(bytes)) return copy;
-                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-                var staged = $"{copy}.{Environment.ProcessId}";
-                File.WriteAllBytes(staged, bytes);
-                File.Move(staged, copy, overwrite: true);
-                return copy;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // A read-only home: the temporary folder is next.
-            }
-        }
-        throw new RequestException(
-            $"cannot write a copy of {library} for this system's older libstdc++: neither the user's cache nor the temporary folder is writable");
+        return IsMarkedWeak(bytes)
+            ? bytes
+            : throw new RequestException($"cannot load {library}: it is damaged, or a library it needs is missing (ldd {library} names it)");
     }
 
     private static bool IsMarkedWeak(byte[] elf)
@@ -83,4 +83,7 @@ internal static class WeakenedLibrary
         }
         return found;
     }
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    private static partial int MemoryFile(string name, uint flags);
 }

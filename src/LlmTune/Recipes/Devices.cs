@@ -14,6 +14,7 @@ public static partial class Devices
     /// <exception cref="RequestException">It is none of them, or CUDA is asked for and not there.</exception>
     public static Device Of(string name)
     {
+        Libtorch.Load();   // before TorchSharp looks for it, whose own words mislead
         if (!IsName(name)) throw new RequestException($"the device must be auto, cpu, cuda or cuda:N, got '{name}'");
         if (name == "cpu" || name == "auto" && !cuda.is_available()) return torch.device("cpu");
         if (name == "auto") return torch.device("cuda:0");

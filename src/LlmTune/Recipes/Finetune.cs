@@ -23,6 +23,8 @@ public static class Finetune
     /// <summary>So many steps in a row without finite gradients end the run.</summary>
     private const int MostSkipped = 5;
 
+    private const string Cure = "lower training.learning_rate, or set model.dtype: float32";
+
     /// <param name="force">Replaces a run that is in the output folder.</param>
     /// <param name="onStep">Hears after every step that is logged.</param>
     /// <param name="onProgress">Hears how far reading and tokenizing has come.</param>
@@ -30,6 +32,7 @@ public static class Finetune
     public static FinetuneResult Run(
         RunConfig config, bool force, ILogger log, Action<StepMetrics>? onStep = null, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
+        config = config.Resolved();
         var training = config.Training;
         RunFolder.RequireFree(config, force);
         using var plan = RunPlan.Make(config, log, onProgress, cancel);
@@ -62,48 +65,75 @@ public static class Finetune
         var trainer = new Trainer(model, optimizer, training.MaxGradNorm, recomputed, training.Seed, sources: corpus.Training.Count);
         cancel.ThrowIfCancellationRequested();   // nothing has been learnt yet that would be worth another run's place
         var run = RunFolder.Create(config, force, Facts(folder, device, type, corpus, trainable, total));
-        using var metrics = JsonLinesWriter.Append(run.Metrics);
+        var replaced = run.Replaced;
+        if (replaced.Count > 0)
+            log.Information("Put aside {Until}: {Runs}", force ? "until this run is whole" : "by an earlier run, and left there", ReplacedRuns.Say(replaced));
+        var whole = false;
+        try
+        {
+            var result = Learn(run, new Parts(plan, model, adapters, optimizer, trainer), log, onStep, cancel);
+            whole = !result.Interrupted;
+            if (whole && run.Finish() is { Count: > 0 } gone) log.Information("Replaced by this run and deleted: {Runs}", ReplacedRuns.Say(gone));
+            return result;
+        }
+        finally
+        {
+            if (!whole && replaced.Count > 0) log.Warning("this run did not get to its end; what it was to replace is still there: {Runs}", ReplacedRuns.Say(replaced));
+        }
+    }
 
-        var evaluation = new HeldOutRun(model, corpus, training, metrics, log);
+    /// <summary>What a run works with.</summary>
+    private sealed record Parts(RunPlan Plan, Decoder Model, AdapterSet? Adapters, AdamW Optimizer, Trainer Trainer);
+
+    /// <summary>Trains, and writes what was learnt, also where training was interrupted or failed.</summary>
+    private static FinetuneResult Learn(RunFolder run, Parts parts, ILogger log, Action<StepMetrics>? onStep, CancellationToken cancel)
+    {
+        var (plan, corpus, applied) = (parts.Plan, parts.Plan.Corpus, parts.Optimizer);
+        using var metrics = JsonLinesWriter.Append(run.Metrics);
+        var evaluation = new HeldOutRun(parts.Model, corpus, plan.Config.Training, metrics, log);
         var first = evaluation.Run(0, 0, cancel);
         var realised = new RealisedShares(corpus.Labels.Take(corpus.Training.Count));
+        var tally = new StepTally(realised);
         var (steps, interrupted) = (0, false);
         try
         {
-            (steps, interrupted) = Loop(plan, trainer, evaluation, realised, metrics, log, onStep, cancel);
+            (steps, interrupted) = Loop(plan, parts.Trainer, evaluation, tally, metrics, log, onStep, cancel);
         }
-        catch (Exception e) when (optimizer.Steps > 0 && e is not OperationCanceledException)
+        catch (Exception e) when (applied.Steps > 0 && e is not OperationCanceledException)
         {
+            if (Ruin.Of(parts.Model, applied.Groups, tally.Sound) is { } ruin) throw new RunException($"{e.Message}\n  → {ruin}: nothing of this run is kept but {run.Metrics}", e);
             try
             {
-                Save(run, plan, model, adapters, log);
+                Save(run, plan, parts.Model, parts.Adapters, log);
             }
             catch (Exception inner) when (inner is not OperationCanceledException)
             {
                 throw new RunException($"{e.Message}\n  → and what was learnt before that could not be written: {inner.Message}", e);
             }
-            throw new RunException($"{e.Message}\n  → what was learnt in {optimizer.Steps:N0} steps before that is in {run.Path}", e);
+            throw new RunException($"{e.Message}\n  → what was learnt in {applied.Steps:N0} steps before that is in {run.Path}", e);
         }
+        if (tally.Skipped > 0) log.Warning("{Skipped:N0} of {Steps:N0} steps were skipped: their loss or gradients were not finite", tally.Skipped, steps);
+        if (steps > 0 && tally.Skipped == steps) throw new RunException($"none of the {steps:N0} steps had finite gradients, so nothing was learnt; {Cure}");
+        if (applied.Steps > 0 && Ruin.Of(parts.Model, applied.Groups, tally.Sound) is { } ruined)
+            throw new RunException($"after {steps:N0} steps {ruined}: nothing of this run is kept but {run.Metrics}; {Cure}");
         var last = evaluation.At(steps);
 
-        Save(run, plan, model, adapters, log);
-        run.AddFact("ended", Ended(steps, interrupted, first, last));
+        Save(run, plan, parts.Model, parts.Adapters, log);
+        run.AddFact("ended", Ended(steps, tally.Skipped, interrupted, first, last));
         run.AddFact("trained_on", realised.ToJson());
         if (corpus.Training.Count > 1) log.Information("Trained on {Shares}", realised.Text);
         LossPlot.Write(run.Metrics, run.Losses, Path.GetFileName(Path.TrimEndingDirectorySeparator(run.Path)));
-        AtomicFile.WriteText(run.Card, ModelCards.OfRun(config, folder, corpus, realised, steps, total, first, last));
-        run.Finish();
+        AtomicFile.WriteText(run.Card, ModelCards.OfRun(plan.Config, plan.Folder, corpus, realised, steps, plan.Steps, first, last));
         return new FinetuneResult(run, steps, first, last, interrupted);
     }
 
     /// <summary>The loop: take a step's batches, train, log, evaluate.</summary>
     private static (int Steps, bool Interrupted) Loop(
-        RunPlan plan, Trainer trainer, HeldOutRun evaluation, RealisedShares realised, JsonLinesWriter metrics, ILogger log,
+        RunPlan plan, Trainer trainer, HeldOutRun evaluation, StepTally tally, JsonLinesWriter metrics, ILogger log,
         Action<StepMetrics>? onStep, CancellationToken cancel)
     {
         var (training, batches, total) = (plan.Config.Training, plan.Batches, plan.Steps);
         var schedule = training.ScheduleOf(total);
-        var (loss, supervised, windowTokens, allTokens, skipped) = (0.0, 0L, 0L, 0L, 0);
         var (window, clock) = (Stopwatch.StartNew(), Stopwatch.StartNew());
         Action? onLast = null;
         for (var step = 1; step <= total; step++)
@@ -112,30 +142,26 @@ public static class Finetune
             var next = batches.Next();
             var rate = schedule.At(step - 1);
             var result = trainer.Step(next.Micro, rate);
-            skipped = result.Taken ? 0 : skipped + 1;
-            if (!result.Taken) log.Warning("step {Step}: loss {Loss}, gradient norm {Norm}: not finite, the step is skipped", step, result.Loss, result.GradientNorm);
-            if (skipped == MostSkipped)
-                throw new RunException($"{MostSkipped} steps in a row had no finite gradients; lower training.learning_rate, or set model.dtype: float32");
+            tally.Add(next, result);
+            if (!result.IsFinite) log.Warning("step {Step}: loss {Loss}, gradient norm {Norm}: not finite, the step is skipped", step, result.Loss, result.GradientNorm);
+            if (tally.SkippedInARow == MostSkipped) throw new RunException($"{MostSkipped} steps in a row had no finite gradients; {Cure}");
 
-            realised.Add(next.Shares, result.Sources);
-            loss += result.Loss * result.Supervised;
-            supervised += result.Supervised;
-            windowTokens += result.Tokens;
-            allTokens += result.Tokens;
             if (step % training.LoggingSteps == 0 || step == total)
             {
                 var elapsed = window.Elapsed;
+                var sums = tally.Take();
                 var report = new StepMetrics
                 {
                     Step = step,
                     TotalSteps = total,
                     Epoch = next.Progress,
-                    Loss = loss / supervised,
-                    SourceLosses = realised.TakeLosses(),
+                    Loss = sums.Loss,
+                    SourceLosses = sums.SourceLosses,
                     LearningRate = rate,
-                    GradientNorm = result.GradientNorm,
-                    Tokens = allTokens,
-                    TokensPerSecond = windowTokens / elapsed.TotalSeconds,
+                    GradientNorm = sums.GradientNorm,
+                    Tokens = tally.Tokens,
+                    Skipped = sums.Skipped,
+                    TokensPerSecond = sums.Tokens / elapsed.TotalSeconds,
                     TimeLeft = clock.Elapsed / step * (total - step),
                     Memory = Devices.MemoryInUse(plan.Device),
                     EvalLoss = evaluation.Last,
@@ -144,7 +170,6 @@ public static class Finetune
                 // What stands on the screen in the end has the last evaluation in it.
                 if (step == total) onLast = () => onStep?.Invoke(report with { EvalLoss = evaluation.Last });
                 else onStep?.Invoke(report);
-                (loss, supervised, windowTokens) = (0, 0, 0);
                 window.Restart();
             }
             var epochEnds = next.Progress >= next.Epoch + 1 - 1e-9;
@@ -172,10 +197,11 @@ public static class Finetune
     }
 
     /// <summary>How the run ended, for run.json.</summary>
-    private static JsonObject Ended(int steps, bool interrupted, double? first, double? last) => new()
+    private static JsonObject Ended(int steps, int skipped, bool interrupted, double? first, double? last) => new()
     {
         ["at"] = DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture),
         ["steps"] = steps,
+        ["skipped_steps"] = skipped,
         ["interrupted"] = interrupted,
         ["first_eval_loss"] = first,
         ["last_eval_loss"] = last,
@@ -201,8 +227,11 @@ public static class Finetune
             });
             return;
         }
-        AdapterFolder.Write(run.Adapter, adapters, model.Parts, Directory.Exists(plan.Folder.Name) ? Path.GetFullPath(plan.Folder.Path) : plan.Folder.Name);
-        files.WriteBeside(run.Adapter, log);
+        AtomicFolder.Write(run.Adapter, replace: false, staged =>
+        {
+            AdapterFolder.Write(staged, adapters, model.Parts, Directory.Exists(plan.Folder.Name) ? Path.GetFullPath(plan.Folder.Path) : plan.Folder.Name);
+            files.WriteBeside(staged, log);
+        });
     }
 
     private static JsonObject Facts(ModelFolder folder, Device device, ScalarType type, Corpus corpus, long trainable, int steps) => new()

@@ -94,7 +94,11 @@ public sealed record ModelSource
     {
         var run = RunFolder.Open(path);
         var config = run.ReadConfig();
-        if (!run.IsFinished) throw new RequestException($"{path} holds a run that has not finished: it has neither adapter nor model");
+        if (!run.IsFinished)
+        {
+            var before = run.Replaced is { Count: > 0 } waiting ? $"; what it was to replace is in {ReplacedRuns.Say(waiting)}" : "";
+            throw new RequestException($"{path} holds a run that has not finished: it has neither adapter nor model{before}");
+        }
         if (!AdapterFolder.Is(run.Adapter))
         {
             var began = config.Model;

@@ -110,6 +110,7 @@ public static class Preview
         using var corpus = Corpus.Build(config.Data with { Cache = false }, settings, log, cancel);
         RunData.RequireHeldOut(config, corpus);
 
+        config = config.Resolved();
         var training = config.Training;
         var shape = new BatchShape(training.PerDeviceTrainBatchSize, training.GradientAccumulationSteps);
         var batches = new Batches(corpus, shape, training.DataSeed);

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using LlmTune.Adapters;
 using LlmTune.Config;
 using LlmTune.Io;
+using LlmTune.Models;
 
 namespace LlmTune.Recipes;
 
@@ -17,7 +18,9 @@ public sealed class RunFolder
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    private RunFolder(string path) => Path = path;
+    private readonly bool _replaces;
+
+    private RunFolder(string path, bool replaces = false) => (Path, _replaces) = (path, replaces);
 
     public string Path { get; }
 
@@ -37,8 +40,8 @@ public sealed class RunFolder
 
     public static RunFolder Open(string path) => new(path);
 
-    /// <summary>Where the run that this one replaces waits until this one is whole.</summary>
-    private string Replaced => System.IO.Path.TrimEndingDirectorySeparator(Path) + ".replaced";
+    /// <summary>The runs that wait beside this one for one to be whole, put aside by it or by earlier attempts.</summary>
+    public IReadOnlyList<string> Replaced => ReplacedRuns.Of(Path);
 
     /// <summary>Refuses, before anything is loaded, a folder that a run cannot be written to.</summary>
     /// <param name="force">Whether a run that is there may be replaced.</param>
@@ -46,7 +49,11 @@ public sealed class RunFolder
     {
         var path = config.Training.OutputDir;
         if (Is(path) && !force)
-            throw new RequestException($"{path} holds a run already; name another training.output_dir, or say --force to replace it");
+        {
+            var before = ReplacedRuns.Of(path) is { Count: > 0 } waiting ? $" (what it was to replace is still in {ReplacedRuns.Say(waiting)})" : "";
+            throw new RequestException($"{path} holds a run already{before}; name another training.output_dir, or say --force to replace it");
+        }
+        if (Is(path) && Open(path).IsGoingOn) throw new RequestException($"{path} holds a run that is going on; name another training.output_dir, or wait for it");
         if (!Is(path) && Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
             throw new RequestException($"{path} is not empty and holds no run; name another training.output_dir");
         (string What, string? Path)[] read =
@@ -63,35 +70,54 @@ public sealed class RunFolder
             System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder)) + System.IO.Path.DirectorySeparatorChar;
     }
 
-    /// <summary>Begins a run's folder. A run that it replaces is put aside until <see cref="Finish"/>.</summary>
+    /// <summary>
+    /// Begins a run's folder, in one step: at any time the old run stands under its name, or the new one, or the old one is put aside and
+    /// none does. What it replaces waits beside it until <see cref="Finish"/>, but for a run that has learnt nothing.
+    /// </summary>
     /// <param name="force">Replaces what a run has left there.</param>
+    /// <exception cref="RunException">The folder cannot be written or put aside.</exception>
     public static RunFolder Create(RunConfig config, bool force, JsonObject facts)
     {
         RequireFree(config, force);
         var path = config.Training.OutputDir;
-        var replaced = new RunFolder(path).Replaced;
-        if (Is(path))
-        {
-            if (Is(replaced)) Directory.Delete(replaced, recursive: true);
-            Directory.Move(path, replaced);
-        }
-        Directory.CreateDirectory(path);
-        var folder = new RunFolder(path);
-        AtomicFile.WriteText(System.IO.Path.Combine(path, "run.yaml"), ConfigFile.ToYaml(config));
         var record = new JsonObject { ["config"] = JsonNode.Parse(ConfigFile.ToJson(config)) };
         foreach (var (key, value) in facts.ToArray())
         {
             facts.Remove(key);
             record[key] = value;
         }
-        AtomicFile.WriteText(System.IO.Path.Combine(path, RecordName), record.ToJsonString(Indented) + "\n");
-        return folder;
+        // A folder that is there and empty may be one that cannot be renamed: a mounted disk.
+        if (!Is(path) && Directory.Exists(path)) Fill(path);
+        else Replace();
+        return new RunFolder(path, force);
+
+        void Fill(string folder)
+        {
+            AtomicFile.WriteText(System.IO.Path.Combine(folder, RecordName), record.ToJsonString(Indented) + "\n");
+            AtomicFile.WriteText(System.IO.Path.Combine(folder, "run.yaml"), ConfigFile.ToYaml(config));
+        }
+
+        void Replace()
+        {
+            try
+            {
+                AtomicFolder.Write(path, force, Fill, aside: Is(path) && Open(path).HasLearnt ? ReplacedRuns.NextPlace(path) : null);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new RunException($"cannot begin a run in {path}, and what is there stays: {e.Message}; name another training.output_dir", e);
+            }
+        }
     }
 
-    /// <summary>This run is whole: the one that it replaces goes.</summary>
-    public void Finish()
+    /// <summary>This run is whole: those that it replaces go.</summary>
+    /// <returns>Those that went.</returns>
+    public IReadOnlyList<string> Finish()
     {
-        if (Is(Replaced)) Directory.Delete(Replaced, recursive: true);
+        if (!_replaces) return [];
+        var replaced = Replaced;
+        foreach (var run in replaced) AtomicFolder.Delete(run);
+        return replaced;
     }
 
     /// <summary>Adds to run.json what is known at the end only.</summary>
@@ -116,6 +142,31 @@ public sealed class RunFolder
         return RunConfig.Load(file);
     }
 
-    /// <summary>Whether the run has got so far as to write what it trained.</summary>
-    public bool IsFinished => AdapterFolder.Is(Adapter) || File.Exists(System.IO.Path.Combine(Model, "config.json"));
+    /// <summary>Whether the run has got so far as to write what it trained, with all that it needs to be used.</summary>
+    public bool IsFinished => ModelFiles.HasTokenizer(Adapter) && AdapterFolder.IsWhole(Adapter)
+        || ModelFiles.HasTokenizer(Model) && File.Exists(System.IO.Path.Combine(Model, "config.json"));
+
+    /// <summary>Whether the run has left anything that it trained: all of that stands in folders.</summary>
+    private bool HasLearnt => Directory.EnumerateDirectories(Path).Any(folder => !System.IO.Path.GetFileName(folder).StartsWith('.'));
+
+    /// <summary>Whether a process is writing the run.</summary>
+    private bool IsGoingOn
+    {
+        get
+        {
+            try
+            {
+                using var _ = new FileStream(Metrics, FileMode.Open, FileAccess.Read, FileShare.None);
+                return false;
+            }
+            catch (Exception e) when (e is FileNotFoundException or UnauthorizedAccessException)
+            {
+                return false;
+            }
+            catch (IOException)
+            {
+                return true;   // the run holds it open
+            }
+        }
+    }
 }

@@ -55,6 +55,7 @@ public sealed class RunPlan : IDisposable
     /// <exception cref="RequestException">The run cannot be as it is asked for.</exception>
     public static RunPlan Make(RunConfig config, ILogger log, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
+        config = config.Resolved();
         var device = Devices.Of(config.Device);
         RequireModel(config.Model.Path);
         var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);

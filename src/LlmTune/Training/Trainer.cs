@@ -13,8 +13,11 @@ namespace LlmTune.Training;
 /// <param name="Supervised">Tokens trained on.</param>
 public sealed record StepResult(double Loss, double GradientNorm, long Tokens, long Supervised)
 {
-    /// <summary>False where loss or gradients were not finite: such a step changes nothing.</summary>
-    public bool Taken => double.IsFinite(Loss) && double.IsFinite(GradientNorm);
+    /// <summary>Whether loss and gradients were finite; a step of others changes nothing.</summary>
+    public bool IsFinite => double.IsFinite(Loss) && double.IsFinite(GradientNorm);
+
+    /// <summary>Whether the step has changed the model: it was finite and had something to train on.</summary>
+    public bool Taken => IsFinite && Supervised > 0;
 
     /// <summary>Σ −log p over the tokens of each source and how many there are.</summary>
     public IReadOnlyList<(double Sum, long Tokens)> Sources { get; init; } = [];
@@ -32,22 +35,21 @@ public sealed class Trainer(
     private readonly TokenStatistics _statistics = new(model);
 
     /// <summary>The loss of a step is Σ ÷ number of trained tokens over all its micro-batches: how it is cut changes nothing.</summary>
-    /// <param name="microBatches">With at least one trained token in all.</param>
-    /// <exception cref="ArgumentException">Nothing is trained on.</exception>
+    /// <param name="microBatches">Without a trained token in all of them (or without any) the step changes nothing, and its loss is 0.</param>
     public StepResult Step(IReadOnlyList<TokenBatch> microBatches, double learningRate)
     {
         using var scope = NewDisposeScope();
         var supervised = microBatches.Sum(batch => (long)batch.Supervised);
-        if (supervised == 0) throw new ArgumentException("a step needs at least one trained token", nameof(microBatches));
+        var divisor = Math.Max(supervised, 1);
         // Gradients of float16 below 6e-8 are zero: there the division by the number of tokens waits until they are float32.
-        var scale = model.Type == ScalarType.Float16 ? supervised : 1;
+        var scale = model.Type == ScalarType.Float16 ? divisor : 1;
         var losses = zeros(1 + sources, ScalarType.Float64, model.Device);
         foreach (var batch in microBatches)
-            if (batch.Supervised > 0) losses.Increase(Accumulate(batch, (double)scale / supervised));
+            if (batch.Supervised > 0) losses.Increase(Accumulate(batch, (double)scale / divisor));
         optimizer.Divide(scale);
         var norm = optimizer.Clip(maxGradientNorm);
         double[] sums = [.. cat([losses, norm.reshape(1)]).cpu().data<double>()];   // one transfer a step
-        var result = new StepResult(sums[0] / supervised, sums[^1], microBatches.Sum(batch => (long)batch.Tokens), supervised)
+        var result = new StepResult(sums[0] / divisor, sums[^1], microBatches.Sum(batch => (long)batch.Tokens), supervised)
         {
             Sources = [.. sums[1..^1].Select((sum, s) => (sum, sources == 1 ? supervised : microBatches.Sum(batch => (long)batch.TargetSources.AsSpan().Count(s))))],
         };

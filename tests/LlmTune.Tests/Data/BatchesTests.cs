@@ -56,6 +56,39 @@ public sealed class BatchesTests : IDisposable
         }
     }
 
+    /// <summary>Prompts far longer than a row, so that rows, micro-batches and whole steps would lie in a prompt: every batch has a target all the same.</summary>
+    [Theory]
+    [InlineData(6, 256, 4, 64, 1, 1)]
+    [InlineData(8, 100, 16, 11, 2, 2)]
+    [InlineData(8, 115, 1, 11, 4, 1)]
+    [InlineData(3, 300, 1, 7, 1, 3)]
+    [InlineData(5, 20, 300, 16, 2, 1)]
+    public void Of_a_cut_stream_every_row_has_a_target(int rows, int prompt, int completion, int maxLength, int batch, int accumulation)
+    {
+        File.WriteAllLines(_folder["long.jsonl"], Enumerable.Range(0, rows).Select(i => $$"""{"prompt": "{{new string('p', prompt)}}", "completion": "{{new string((char)('a' + i), completion)}}"}"""));
+        var config = new DataConfig { Sources = [new SourceConfig { Path = _folder["long.jsonl"] }], MaxLength = maxLength, Packing = PackingMode.Wrapped };
+        using var corpus = Corpus.Build(config, new CorpusSettings { Codec = Codecs.Characters }, Logger.None, TestContext.Current.CancellationToken);
+        var batches = new Batches(corpus, new BatchShape(batch, accumulation), 42);
+        var steps = Enumerable.Range(0, batches.Steps(1)).Select(_ => batches.Next()).ToList();
+        Assert.All(steps.SelectMany(step => step.Micro), micro => Assert.All(micro.SupervisedBounds().Zip(micro.SupervisedBounds().Skip(1)), row => Assert.True(row.Second > row.First)));
+        var total = rows * (prompt + completion + 1);
+        Assert.Equal(total, steps.Sum(step => step.Tokens) + batches.Plan.LeftOut.Tokens);
+        Assert.True(batches.Plan.LeftOut.Rows > 0 || completion > prompt);
+        // Lost is what begins a row, and nothing else of what is trained on.
+        var firsts = (total + maxLength - 1) / maxLength;
+        Assert.InRange(steps.Sum(step => step.Supervised), (rows * (completion + 1)) - firsts, rows * (completion + 1));
+    }
+
+    [Fact]
+    public void Where_no_row_has_a_target_the_error_says_so()
+    {
+        File.WriteAllLines(_folder["long.jsonl"], ["""{"prompt": "pp", "completion": "c"}"""]);   // pp | c
+        var config = new DataConfig { Sources = [new SourceConfig { Path = _folder["long.jsonl"] }], MaxLength = 2, Packing = PackingMode.Wrapped };
+        using var corpus = Corpus.Build(config, new CorpusSettings { Codec = Codecs.Characters with { Eos = null } }, Logger.None, TestContext.Current.CancellationToken);
+        var error = Assert.Throws<RequestException>(() => new Batches(corpus, new BatchShape(1), 42));
+        Assert.Equal("no row of 2 tokens holds a token to train on; raise data.max_length, or take data.packing: true", error.Message);
+    }
+
     [Fact]
     public void A_saved_place_gives_the_same_batches_again_also_for_another_division()
     {

@@ -50,6 +50,42 @@ public class EpochPlanTests
             Rows(plan));
     }
 
+    /// <summary>
+    /// Three documents of 8 tokens of which the last 2 are trained on, in rows of 4: PPPP PPCC three times; every other row holds prompt alone.
+    /// In rows of 7: PPPPPPC | CPPPPPP | CCPPPPP | PCC. The C that begins the second row is predicted by nothing, so that row has no target.
+    /// In rows of 6: PPPPPP | CCPPPP | PPCCPP | PPPPCC.
+    /// </summary>
+    [Theory]
+    [InlineData(4, new[] { 4, 12, 20 }, 12)]
+    [InlineData(7, new[] { 0, 14, 21 }, 7)]
+    [InlineData(6, new[] { 6, 12, 18 }, 6)]
+    public void Rows_of_a_stream_without_a_target_are_left_out_and_counted(int capacity, int[] begin, long tokens)
+    {
+        var plan = EpochPlan.Of(
+            [0, 1, 2], _ => 8, new PlanSettings { Packing = PackingMode.Wrapped, MaxLength = capacity }, 5, 0, slice => slice.Length > 0 && slice.Start + slice.Length > 6);
+        Assert.Equal(begin, Rows(plan).Select(row => (row[0].Document * 8) + row[0].Start));
+        Assert.Equal((((24 + capacity - 1) / capacity) - begin.Length, tokens), plan.LeftOut);
+        Assert.Equal(24 - tokens, plan.Tokens);
+    }
+
+    /// <summary>Whatever is trained on: each row that is left has a target behind its first token, and those that went have none.</summary>
+    [Fact]
+    public void Exactly_the_rows_without_a_target_are_left_out() => Check.Sample(
+        Gen.Select(Documents, Gen.Int[2, 9], Gen.Int[0, 8]),
+        (x, every, at) =>
+        {
+            bool IsTrained(int document, int token) => ((document * 31) + token) % every == at;
+            bool Any(Slice slice) => Enumerable.Range(slice.Start, slice.Length).Any(token => IsTrained(slice.Document, token));
+            bool HasTarget(Slice[] row) => row.SelectMany(s => Enumerable.Range(s.Start, s.Length).Select(t => (s.Document, t))).Skip(1).Any(t => IsTrained(t.Document, t.t));
+            var settings = new PlanSettings { Packing = PackingMode.Wrapped, MaxLength = x.Capacity };
+            int[] order = [.. Enumerable.Range(0, x.Lengths.Length)];
+            var all = Rows(EpochPlan.Of(order, d => x.Lengths[d], settings, 5, 0));
+            var plan = EpochPlan.Of(order, d => x.Lengths[d], settings, 5, 0, Any);
+            Assert.Equal(all.Where(HasTarget), Rows(plan));
+            Assert.Equal((all.Count - plan.Rows, x.Lengths.Sum() - plan.Tokens), plan.LeftOut);
+        },
+        seed: "0000000000003");
+
     [Fact]
     public void Without_shuffling_rows_come_in_the_order_of_the_documents()
     {

@@ -39,6 +39,40 @@ public class HeldOutTests
         Close.Assert(together.Loss * together.Tokens, bySource.Values.Sum(s => s.Loss * s.Tokens), "sum", 1e-12);
     }
 
+    /// <summary>A row cut from a stream holds tokens of several sources: each is booked where it comes from, as if every token were a document of its own.</summary>
+    [Fact]
+    public void A_token_of_a_stream_counts_for_its_own_source()
+    {
+        using var model = TinyModels.Make("llama");
+        var random = new Random(9);
+        Document Row(int length, int key) => new(
+            [.. Enumerable.Range(0, length).Select(_ => random.Next(TinyModels.Vocabulary))], [.. Enumerable.Range(0, length).Select(t => t % 4 != 2)], (ulong)key, Source: 2)
+        {
+            TokenSources = [.. Enumerable.Range(0, length).Select(t => t < 5 ? 2 : t < 8 ? 0 : 1)],
+        };
+        Document[] rows = [Row(12, 1), Row(7, 2), Row(9, 3)];
+        var (all, bySource) = HeldOut.Loss(model, [TokenBatch.Of(rows)]);
+        var sums = new (double Loss, int Tokens)[3];
+        foreach (var row in rows)
+        {
+            for (var t = 1; t < row.Length; t++)
+            {
+                if (!row.Trained[t]) continue;
+                var one = HeldOut.Loss(model, [TokenBatch.Of([row with { Trained = [.. Enumerable.Range(0, row.Length).Select(i => i == t)] }])]).All.Loss;
+                ref var sum = ref sums[row.TokenSources![t]];
+                sum = (sum.Loss + one, sum.Tokens + 1);
+            }
+        }
+        Assert.Equal([0, 1, 2], bySource.Keys.Order());
+        for (var source = 0; source < 3; source++)
+        {
+            Assert.Equal(sums[source].Tokens, bySource[source].Tokens);
+            Close.Assert(sums[source].Loss / sums[source].Tokens, bySource[source].Loss, $"loss of source {source}");
+        }
+        Close.Assert(sums.Sum(s => s.Loss) / sums.Sum(s => s.Tokens), all.Loss, "loss of all");
+        Assert.Equal((3, 3, 2), (all.Documents, bySource[0].Documents, bySource[1].Documents));
+    }
+
     [Fact]
     public void A_reference_is_the_last_trained_stretch_and_running_text_has_none()
     {

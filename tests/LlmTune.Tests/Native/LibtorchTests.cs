@@ -1,3 +1,4 @@
+using System.Xml.Linq;
 using LlmTune.Native;
 
 namespace LlmTune.Tests.Native;
@@ -79,6 +80,23 @@ public sealed class LibtorchTests : IDisposable
     public void Without_any_libtorch_the_error_says_how_to_get_one() => Assert.Equal(
         "this build carries no libtorch (TorchBackend=none) and LLMTUNE_LIBTORCH is not set; set it to the lib folder of a PyTorch 2.10 to 2.12 installation "
         + "(…/site-packages/torch/lib), or build with -p:TorchBackend=cpu", Error(() => Libtorch.Choose(null, null)));
+
+    [Fact]
+    public void The_user_of_the_package_is_told_which_packages_to_add()
+    {
+        var props = XDocument.Load(Path.Combine(Repository.Root, "Directory.Packages.props"));
+        string Version(string name) => props.Descendants(name).Single().Value;
+        var (cpu, cuda) = OperatingSystem.IsWindows() ? ("win-x64", "windows") : OperatingSystem.IsMacOS() ? ("osx-arm64", "") : ("linux-x64", "linux");
+        var gpu = cuda.Length == 0 ? "" : $"\n  dotnet add package TorchSharp-cuda-{cuda} --version {Version("TorchSharpVersion")}   # or: on an NVIDIA GPU";
+        Assert.Equal(
+            "this program carries no libtorch, and LLMTUNE_LIBTORCH is not set; add one to its project (the program's own, not that of a library):"
+            + $"\n  dotnet add package libtorch-cpu-{cpu} --version {Version("LibTorchVersion")}   # computes on the CPU{gpu}"
+            + "\nor set LLMTUNE_LIBTORCH to the lib folder of a PyTorch 2.10 to 2.12 installation (…/site-packages/torch/lib)",
+            Error(() => Libtorch.Choose(null, null, isOurs: false)));
+        MakePyTorch("2.10.0");
+        Assert.Equal(Lib, Libtorch.Choose(Lib, null, isOurs: false));
+        Assert.Equal("/app", Libtorch.Choose(null, "/app", isOurs: false));
+    }
 
     [Theory]
     [InlineData("__version__ = '2.11.0+cu130'", "2.11.0")]

@@ -80,6 +80,31 @@ public sealed class MainJobTests : IDisposable
         Assert.Equal(results[1].Answers, oneByOne.Answers);
     }
 
+    /// <summary>As from C#: a run whose last defaults nobody has decided, each left out in turn.</summary>
+    [Theory]
+    [InlineData("", "adapter: { r: 4 }", 2e-4)]
+    [InlineData("learning_rate: 1e-3", "adapter: { r: 4 }", 1e-3)]
+    [InlineData("", "", 2e-5)]
+    [InlineData("eval_steps: 2, lr_scheduler_type: linear", "", 2e-5)]
+    public void A_run_file_that_was_only_read_runs_to_its_end(string settings, string adapter, double rate)
+    {
+        Config();
+        File.WriteAllText(Path("plain.yaml"), $$"""
+            model: { path: {{RealModels.Stories}} }
+            {{adapter}}
+            data: { sources: [{ path: train.jsonl }], eval: { count: 4 }, max_length: 64 }
+            training: { output_dir: plain, max_steps: 3, {{settings}} }
+            """);
+        var file = RunFile.Load(Path("plain.yaml"));
+        var result = Finetune.Run(file.Config, force: false, Logger.None);
+        Assert.Equal(3, result.Steps);
+        Assert.NotNull(result.LastEvalLoss);
+        Assert.Equal(rate, result.Folder.ReadConfig().Training.LearningRate);
+        using var plan = RunPlan.Make(file.Config, Logger.None, cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(rate, plan.Config.Training.LearningRate);
+        Assert.Equal(3, Preview.Run(file.Config, 1, Logger.None, cancel: TestContext.Current.CancellationToken).Steps);
+    }
+
     [Fact]
     public void The_same_seed_gives_the_same_run_and_another_one_another()
     {

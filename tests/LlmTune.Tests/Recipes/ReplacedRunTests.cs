@@ -3,6 +3,7 @@ using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Recipes;
 using LlmTune.Training;
+using LlmTune.Tests.Data;
 using Serilog.Core;
 
 namespace LlmTune.Tests.Recipes;
@@ -35,21 +36,77 @@ public sealed class ReplacedRunTests : IDisposable
         }.Resolved();
     }
 
+    private byte[] Weights(string run) => File.ReadAllBytes(_folder[$"{run}/adapter/adapter_model.safetensors"]);
+
     [Fact]
     public void A_run_that_fails_keeps_what_it_had_learnt_and_the_run_that_it_was_to_replace()
     {
         Finetune.Run(Run(), force: false, Logger.None);
-        var old = File.ReadAllBytes(_folder["run/adapter/adapter_model.safetensors"]);
+        var old = Weights("run");
+        var log = new Collected();
+        var error = Assert.Throws<RunException>(() => Finetune.Run(
+            Run(steps: 20), force: true, log.Logger, step => { if (step.Step == 3) throw new IOException("the disk is gone"); }));
+        Assert.Equal($"the disk is gone\n  → what was learnt in 3 steps before that is in {_folder["run"]}", error.Message);
+        Assert.NotEqual(old, Weights("run"));
+        Assert.Equal(old, Weights("run.replaced"));
+        Assert.Contains($"Put aside until this run is whole: {_folder["run.replaced"]}", log.Messages);
+        Assert.Equal($"this run did not get to its end; what it was to replace is still there: {_folder["run.replaced"]}", log.Messages[^1]);
 
-        var error = Assert.Throws<RunException>(() => Finetune.Run(Run(rate: 1e30, steps: 20), force: true, Logger.None));
-        Assert.StartsWith("5 steps in a row had no finite gradients", error.Message, StringComparison.Ordinal);
-        Assert.EndsWith($"what was learnt in 1 steps before that is in {_folder["run"]}", error.Message, StringComparison.Ordinal);
-        Assert.NotEqual(old, File.ReadAllBytes(_folder["run/adapter/adapter_model.safetensors"]));
-        Assert.Equal(old, File.ReadAllBytes(_folder["run.replaced/adapter/adapter_model.safetensors"]));
+        log = new Collected();
+        Finetune.Run(Run(), force: true, log.Logger);
+        Assert.Equal(old, Weights("run"));   // the same run again
+        Assert.Equal(["rows.jsonl", "run"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order());
+        Assert.Equal($"Replaced by this run and deleted: {_folder["run.replaced"]}, {_folder["run.replaced-2"]}", log.Messages[^1]);
+    }
 
+    /// <summary>A is whole; B is stopped, C is ruined and D fails: A and what B had learnt are there until E is whole.</summary>
+    [Fact]
+    public void Attempts_that_end_early_lose_nothing()
+    {
+        Finetune.Run(Run(), force: false, Logger.None);
+        var a = Weights("run");
+        using (var cancel = new CancellationTokenSource())
+            Assert.True(Finetune.Run(Run(steps: 20), force: true, Logger.None, step => { if (step.Step == 2) cancel.Cancel(); }, cancel: cancel.Token).Interrupted);
+        var b = Weights("run");
+        Assert.Throws<RunException>(() => Finetune.Run(Run(rate: 1e30, steps: 20), force: true, Logger.None));
+        Assert.Throws<RequestException>(() => Finetune.Run(Run(), force: false, Logger.None));
+        Assert.Throws<RunException>(() => Finetune.Run(Run(), force: true, Logger.None, _ => throw new InvalidTimeZoneException()));
+        Assert.Equal(a, Weights("run.replaced"));
+        Assert.Equal(b, Weights("run.replaced-2"));
         Finetune.Run(Run(), force: true, Logger.None);
-        Assert.Equal(old, File.ReadAllBytes(_folder["run/adapter/adapter_model.safetensors"]));   // the same run again
-        Assert.False(Directory.Exists(_folder["run.replaced"]));
+        Assert.Equal(a, Weights("run"));
+        Assert.Equal(["rows.jsonl", "run"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order());
+    }
+
+    /// <summary>A rate of 1e30 makes weights of 1e30, with which no loss is finite: after one step, after two, or until it is given up.</summary>
+    [Theory]
+    [InlineData(1, false, "after 1 steps the model's loss is ")]
+    [InlineData(3, false, "after 3 steps the model's loss is ")]
+    [InlineData(20, false, "5 steps in a row had no finite gradients; lower training.learning_rate, or set model.dtype: float32\n  → the model's loss is ")]
+    [InlineData(20, true, "after 2 steps the model's loss is ")]
+    public void A_ruined_run_is_not_offered_as_what_was_learnt(int steps, bool stopped, string message)
+    {
+        using var cancel = new CancellationTokenSource();
+        var error = Assert.Throws<RunException>(() => Finetune.Run(
+            Run(rate: 1e30, steps), force: false, Logger.None, step => { if (stopped && step.Step == 2) cancel.Cancel(); }, cancel: cancel.Token));
+        Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
+        Assert.Contains($"NaN where it was finite before: nothing of this run is kept but {_folder["run/metrics.jsonl"]}", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["metrics.jsonl", "run.json", "run.yaml"], Directory.GetFileSystemEntries(_folder["run"]).Select(Path.GetFileName).Order());
+        Assert.False(RunFolder.Open(_folder["run"]).IsFinished);
+        Assert.StartsWith($"{_folder["run"]} holds a run that has not finished", Assert.Throws<RequestException>(() => ModelSource.Resolve(_folder["run"])).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("adapter_config.json")]
+    [InlineData("adapter_model.safetensors")]
+    [InlineData("tokenizer.json")]
+    public void A_run_is_finished_when_everything_is_in_its_folder(string missing)
+    {
+        var run = Finetune.Run(Run(), force: false, Logger.None).Folder;
+        Assert.True(run.IsFinished);
+        Assert.True(File.Exists(Path.Combine(run.Adapter, "tokenizer_config.json")));
+        File.Delete(Path.Combine(run.Adapter, missing));
+        Assert.False(run.IsFinished);
     }
 
     [Fact]
