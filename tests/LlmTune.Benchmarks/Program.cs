@@ -3,5 +3,5 @@ using LlmTune.Benchmarks;
 
 return new RootCommand("Benchmarks: each prints one JSON line, to be held against another program in the same run.")
 {
-    StepBenchmark.Create(), DataBenchmark.Create(),
+    StepBenchmark.Create(), DataBenchmark.Create(), TemplateTable.Create(),
 }.Parse(args).Invoke();

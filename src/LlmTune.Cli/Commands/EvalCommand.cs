@@ -28,12 +28,13 @@ internal static class EvalCommand
         var stop = new Option<string[]>("--stop") { Description = "text that ends an answer as an end token does; may be given several times", HelpName = "text" };
         var output = new Option<string>("--output", "-o") { Description = "where the results are written; evaluation.json in the run's folder, or here without a run", HelpName = "file" };
         var options = new ModelOptions();
+        var variables = TemplateOption.Create();
         var command = new Verb("eval", "measure models on held-out rows",
             "eval out/run  # what it held out, before and after training",
             "eval models/base out/run merged --data held-out.jsonl",
             "eval models/base --data test.csv --columns prompt=question completion=answer --answers 0")
         {
-            models, data, format, columns, promptTemplate, chatTemplate, limit, length, batch, answers, most, stop, output,
+            models, data, format, columns, promptTemplate, chatTemplate, limit, length, batch, answers, most, stop, output, variables,
         };
         options.AddTo(command);
         command.SetAction(args =>
@@ -50,7 +51,7 @@ internal static class EvalCommand
                     if (args.GetResult(option) is { Implicit: false }) throw new RequestException($"{option.Name} goes with --data; what a run held out is measured as it was in training");
             Libtorch.Load();
             var (device, type) = options.Read(args);
-            IReadOnlyList<ModelSource> targets = [.. ModelSource.ResolveAll(args.GetValue(models)!, args.GetValue(options.Base)).Select(source => options.Apply(args, source))];
+            IReadOnlyList<ModelSource> targets = [.. ModelSource.ResolveAll(args.GetValue(models)!, args.GetValue(options.Base)).Select(source => options.Apply(args, source).With(args.GetValue(variables)))];
             var request = new EvaluateRequest
             {
                 Targets = files.Length == 0 ? BesideOrigin(targets, session) : targets,

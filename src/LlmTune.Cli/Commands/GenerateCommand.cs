@@ -27,12 +27,13 @@ internal static class GenerateCommand
         var stop = new Option<string[]>("--stop") { Description = "text that ends the answer; may be given several times", HelpName = "text" };
         var seed = new Option<long>("--seed") { Description = "of sampling", HelpName = "n", DefaultValueFactory = _ => 42 };
         var options = new ModelOptions();
+        var variables = TemplateOption.Create();
         var command = new Verb("generate", "let a model write on from a text",
             "generate models/stories260K --prompt \"Once upon a time\"",
             "generate out/run --chat --prompt \"Who are you?\"",
             "generate out/run --prompt \"Q: …\" --temperature 0.8 --top-p 0.95 --stop \"Q:\"")
         {
-            model, prompt, chat, system, most, temperature, topK, topP, minP, penalty, stop, seed,
+            model, prompt, chat, system, most, temperature, topK, topP, minP, penalty, stop, seed, variables,
         };
         options.AddTo(command);
         command.SetAction(args =>
@@ -44,10 +45,11 @@ internal static class GenerateCommand
             Require("--min-p", args.GetValue(minP) is >= 0 and <= 1, args.GetValue(minP), "from 0 to 1");
             Require("--repetition-penalty", args.GetValue(penalty) > 0, args.GetValue(penalty), "above 0");
             if (args.GetValue(system) is not null && !args.GetValue(chat)) throw new RequestException("--system goes with --chat");
+            if (args.GetValue(variables) is not null && !args.GetValue(chat)) throw new RequestException($"{TemplateOption.Name} goes with --chat");
             Libtorch.Load();
             var (device, type) = options.Read(args);
             var text = args.GetValue(prompt) is "-" ? Console.In.ReadToEnd() : args.GetValue(prompt)!;
-            var source = options.Apply(args, ModelSource.Resolve(args.GetValue(model)!, args.GetValue(options.Base)));
+            var source = options.Apply(args, ModelSource.Resolve(args.GetValue(model)!, args.GetValue(options.Base))).With(args.GetValue(variables));
             var generation = new GenerationOptions
             {
                 MaxNewTokens = args.GetValue(most),
@@ -74,7 +76,7 @@ internal static class GenerateCommand
         using var loaded = source.Load(device, type, session.Log);
         var ids = conversation is null
             ? loaded.Tokenizer.EncodeForModel(prompt)
-            : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder).ForInference(conversation, loaded.Tokenizer);
+            : ChatTemplate.Require(loaded.Tokenizer, loaded.Tokenizer.Folder, variables: source.Variables).ForInference(conversation, loaded.Tokenizer);
         loaded.RequireKnown(ids);
         if (ids.Length == 0) throw new RequestException("the prompt has no tokens; give some text with --prompt");
         if (ids.Length + options.MaxNewTokens > loaded.Folder.Spec.MaxPositions)

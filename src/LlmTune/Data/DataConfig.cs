@@ -1,5 +1,6 @@
 using LlmTune.Config;
 using LlmTune.Data.Formats;
+using LlmTune.Tokenization;
 
 namespace LlmTune.Data;
 
@@ -38,6 +39,9 @@ public sealed record DataConfig
 
     [Key("roles_to_train"), Doc("whose turns are trained on")]
     public ValueList<string> RolesToTrain { get; init => field = [.. Require.Some(value).Select(role => RoleNames.Find(role) ?? role)]; } = ["assistant"];
+
+    [Key("chat_template_kwargs"), Doc("more such variables, which count before the model's; those of a row count before both")]
+    public ValueTree ChatTemplateKwargs { get; init => field = TemplateVariables.Checked(value); } = ValueTree.Empty;
 
     [Key("on_error"), Doc("what a row that does not fit does to the run")]
     public OnError OnError { get; init; } = OnError.Fail;

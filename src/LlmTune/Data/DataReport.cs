@@ -49,6 +49,12 @@ public sealed record SourceReport
     /// <summary>Keys of messages that do nothing, and in how many rows.</summary>
     public IReadOnlyDictionary<string, long> UnusedKeys { get; init; } = new Dictionary<string, long>();
 
+    /// <summary>Rows of which the template does not write a part, by its name: the tools, the results of tools …</summary>
+    public IReadOnlyDictionary<string, Tally> LeftOut { get; init; } = new Dictionary<string, Tally>();
+
+    /// <summary>Rows with a call of tools whose arguments are a text that is no JSON object.</summary>
+    public Tally BrokenArguments { get; init; } = Tally.None;
+
     /// <summary>Tokens lost by cutting and by dropping what was too long.</summary>
     public long TokensLost { get; init; }
 

@@ -46,8 +46,11 @@ public abstract record Example
         IReadOnlyList<Message> Prompt, IReadOnlyList<IReadOnlyList<Message>> Answers, JsonArray? Tools = null, bool? Desirable = null)
         : Judged(Desirable)
     {
+        /// <summary>Variables that the template sees with this example.</summary>
+        public JsonObject? Variables { get; init; }
+
         public override IEnumerable<Judged> Unpaired() =>
-            Answers.Select((answer, rank) => new JudgedChats(Prompt, [answer], Tools, VerdictAlone(rank)));
+            Answers.Select((answer, rank) => new JudgedChats(Prompt, [answer], Tools, VerdictAlone(rank)) { Variables = Variables });
     }
 
     /// <summary>Identity of the content: equal for rows that say the same, in whatever order or format of columns they stand.</summary>
@@ -59,6 +62,10 @@ public abstract record Example
             hash.Append([text is null ? (byte)0 : (byte)1]);
             hash.Append(MemoryMarshal.AsBytes(text.AsSpan()));
             hash.Append("\u001f"u8);
+        }
+        void AddVariables(JsonObject? variables)
+        {
+            if (variables is not null) Add(variables.ToJsonString());   // rows without any keep the identity that their holdout was drawn by
         }
         void AddTurns(IEnumerable<Message> turns)
         {
@@ -77,6 +84,7 @@ public abstract record Example
             case Chat chat:
                 AddTurns(chat.Conversation.Messages);
                 Add(chat.Conversation.Tools?.ToJsonString());
+                AddVariables(chat.Conversation.Variables);
                 break;
             case JudgedTexts judged:
                 Add(judged.Desirable?.ToString());
@@ -91,6 +99,7 @@ public abstract record Example
                     hash.Append("\u001e"u8);
                 }
                 Add(judged.Tools?.ToJsonString());
+                AddVariables(judged.Variables);
                 break;
             case PromptCompletion pair:
                 Add(pair.Prompt);

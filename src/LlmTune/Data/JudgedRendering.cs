@@ -55,9 +55,14 @@ public static class JudgedRendering
     {
         if (codec is not { Render: { } render, Prompt: { } open }) throw Rendering.NoTemplate();
         List<Message> prompt = [.. chats.Prompt.Select(turn => turn with { Train = false })];
-        var rendered = chats.Answers.Select(answer => render(new Conversation([.. prompt, .. answer], chats.Tools))).ToList();
+        Conversation Of(IReadOnlyList<Message> turns) => new(turns, chats.Tools) { Variables = chats.Variables };
+        var rendered = chats.Answers.Select(answer => render(Of([.. prompt, .. answer]))).ToList();
         // A template may write a line break behind the token that ends a turn.
         var ending = rendered.Max(sequence => sequence.Ids.Length - sequence.Opening - sequence.Turns[^1].End + 1);
-        return Split(open(new Conversation(prompt, chats.Tools)), [.. rendered.Select(sequence => sequence.Ids[..^sequence.Opening])], chats.Desirable, ending);
+        return Split(open(Of(prompt)), [.. rendered.Select(sequence => sequence.Ids[..^sequence.Opening])], chats.Desirable, ending) with
+        {
+            LeftOut = [.. rendered.SelectMany(sequence => sequence.LeftOut).Distinct()],
+            HasBrokenArguments = rendered.Any(sequence => sequence.HasBrokenArguments),
+        };
     }
 }

@@ -35,6 +35,12 @@ public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
     /// <summary>Whether a token reaches over the border of prompt and completion: at inference the prompt has other tokens.</summary>
     public bool IsMerged { get; init; }
 
+    /// <summary>Parts of the row that the template does not write (<see cref="RenderedConversation.LeftOut"/>).</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>Whether a call's arguments are a text that is no JSON object.</summary>
+    public bool HasBrokenArguments { get; init; }
+
     /// <summary>Tokens of the prompt that answers share.</summary>
     public int Prompt => Answers.Count == 0 ? 0 : Ids.Length - Answers.Sum();
 
@@ -89,7 +95,12 @@ public static class Rendering
         var rendered = (codec.Render ?? throw NoTemplate())(conversation);
         var end = rendered.Turns.LastOrDefault(turn => turn.Role == "assistant" && turn.End > turn.Start)?.End ?? 0;
         if (conversation.Messages.Any(m => m.Weight != 1 || m.Parts.Any(p => p.Weight is not (0 or 1)))) throw new RowException("has weights other than 0 and 1");
-        return new Tokens(rendered.Ids, Mask(conversation, rendered, masks)) { Ending = Ending(rendered.Ids.AsSpan(0, end), codec) };
+        return new Tokens(rendered.Ids, Mask(conversation, rendered, masks))
+        {
+            Ending = Ending(rendered.Ids.AsSpan(0, end), codec),
+            LeftOut = rendered.LeftOut,
+            HasBrokenArguments = rendered.HasBrokenArguments,
+        };
     }
 
     /// <summary>How many tokens end a turn: its last special token and what the template writes behind it (a line break).</summary>

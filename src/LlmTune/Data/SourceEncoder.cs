@@ -95,9 +95,19 @@ internal static class SourceEncoder
                     Trained = report.Trained + tokens.TrainedCount,
                     Truncated = lost > 0 ? report.Truncated.With(FormattableString.Invariant($"{outcome.Row.Place}: lost {lost:N0} of {outcome.Length:N0} tokens")) : report.Truncated,
                     TokensLost = report.TokensLost + lost,
+                    LeftOut = LeftOut(report.LeftOut, tokens.LeftOut, outcome.Row.Place),
+                    BrokenArguments = tokens.HasBrokenArguments ? report.BrokenArguments.With(outcome.Row.Place) : report.BrokenArguments,
                     Merged = tokens.IsMerged ? report.Merged.With(outcome.Row.Place) : report.Merged,
                 };
         }
+    }
+
+    private static IReadOnlyDictionary<string, Tally> LeftOut(IReadOnlyDictionary<string, Tally> known, IReadOnlyList<string> parts, string place)
+    {
+        if (parts.Count == 0) return known;
+        var counted = new Dictionary<string, Tally>(known);
+        foreach (var part in parts) counted[part] = known.GetValueOrDefault(part, Tally.None).With(place);
+        return counted;
     }
 
     private static string Refusal(string label, List<string> problems, bool malformed)

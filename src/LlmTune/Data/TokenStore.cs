@@ -45,6 +45,8 @@ internal sealed record StoreHeader(string Key, SourceReport Report, IReadOnlyLis
                 NothingToTrain = Renamed(Report.NothingToTrain),
                 Truncated = Renamed(Report.Truncated),
                 Merged = Renamed(Report.Merged),
+                LeftOut = Report.LeftOut.ToDictionary(part => part.Key, part => Renamed(part.Value)),
+                BrokenArguments = Renamed(Report.BrokenArguments),
             },
         };
 

@@ -1,4 +1,5 @@
 using LlmTune.Config;
+using LlmTune.Tokenization;
 
 namespace LlmTune.Models;
 
@@ -23,6 +24,9 @@ public sealed record ModelConfig
 
     [Key("ignore_unexpected_tensors"), Doc("leave out tensors of the folder that the model has no use for (a value head, layers for drafting), which else are an error")]
     public bool IgnoreUnexpectedTensors { get; init; }
+
+    [Key("chat_template_kwargs"), Doc("variables that the chat template sees, in training, preview, eval and generate alike: { enable_thinking: false }")]
+    public ValueTree ChatTemplateKwargs { get; init => field = TemplateVariables.Checked(value); } = ValueTree.Empty;
 
     [Key("trainable"), Form(typeof(TrainablePartsForm))]
     [Doc("without an adapter: all, { last_layers: 4 }, or a list of name patterns like [lm_head, layers.23]; the rest stays as it is")]

@@ -110,6 +110,8 @@ public static class Evaluate
         foreach (var source in corpus.Report.Sources.Where(source => source.Truncated.Count > 0))
             log.Warning("{Source}: {Count:N0} rows were cut to {Length:N0} tokens", source.Label, source.Truncated.Count, corpus.MaxLength);
 
+        foreach (var finding in RunData.LeftOut(corpus)) log.Warning("{Check}: {Problem}", finding.Check, finding.Problem);
+
         var (documents, batches, count) = rows.Of(corpus);
         var (all, bySource) = HeldOut.Loss(loaded.Model, Progress($"loss of {target.Name}", batches, count, onProgress), cancel: cancel);
 

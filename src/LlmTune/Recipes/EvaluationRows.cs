@@ -93,9 +93,9 @@ internal sealed class EvaluationRows
     /// <summary>A target's own template; the run's for the model that it began with, and for what has none.</summary>
     private ChatTemplate? TemplateOf(LoadedModel target)
     {
-        if (_request.ChatTemplate is { } asked) return ChatTemplate.For(target.Tokenizer, target.Tokenizer.Folder, asked);
+        if (_request.ChatTemplate is { } asked) return ChatTemplate.For(target.Tokenizer, target.Tokenizer.Folder, asked, target.Source.Variables);
         return (IsOrigin(target.Source) || target.Template is null) && _template.Value is { } saved
-            ? ChatTemplate.For(target.Tokenizer, target.Tokenizer.Folder, saved)
+            ? ChatTemplate.For(target.Tokenizer, target.Tokenizer.Folder, saved, target.Source.Variables)
             : target.Template;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using LlmTune.Adapters;
 using LlmTune.Io;
 using LlmTune.Models;
@@ -35,6 +36,9 @@ public sealed record ModelSource
 
     /// <summary>The base's folder.</summary>
     public ModelFolder OpenBase() => ModelFolder.Open(Base, LeavesOut);
+
+    /// <summary>Variables that the chat template sees: those of the run.</summary>
+    public JsonObject Variables { get; init; } = [];
 
     /// <param name="baseModel">The base of an adapter whose config names none, or one that is not here.</param>
     /// <exception cref="RequestException">Nothing of the three.</exception>
@@ -104,8 +108,8 @@ public sealed record ModelSource
             var began = config.Model;
             var origin = began.Init == ModelInit.Random
                 ? null
-                : new ModelSource { Name = began.Path, Base = began.Path, Tokenizer = run.Model };
-            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true, IsChat = run.TrainedChats, Origin = origin };
+                : new ModelSource { Name = began.Path, Base = began.Path, Tokenizer = run.Model, Variables = config.TemplateVariables };
+            return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true, IsChat = run.TrainedChats, Origin = origin, Variables = config.TemplateVariables };
         }
         var named = baseModel ?? config.Model.Path;
         RequireHere(named, $"{path} was trained on {named}");
@@ -117,8 +121,9 @@ public sealed record ModelSource
             Tokenizer = run.Adapter,
             IsRun = true,
             IsChat = run.TrainedChats,
-            Origin = new ModelSource { Name = named, Base = named, Tokenizer = run.Adapter, LeavesOut = config.Model.IgnoreUnexpectedTensors },
+            Origin = new ModelSource { Name = named, Base = named, Tokenizer = run.Adapter, LeavesOut = config.Model.IgnoreUnexpectedTensors, Variables = config.TemplateVariables },
             LeavesOut = config.Model.IgnoreUnexpectedTensors,
+            Variables = config.TemplateVariables,
         };
     }
 
@@ -166,7 +171,7 @@ public sealed record ModelSource
 public sealed record LoadedModel(ModelSource Source, ModelFolder Folder, Decoder Model, AdapterSet? Adapters, HfTokenizer Tokenizer) : IDisposable
 {
     /// <summary>What makes text of conversations; null where the model has nothing of the kind.</summary>
-    public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder);
+    public ChatTemplate? Template { get; } = ChatTemplate.For(Tokenizer, Tokenizer.Folder, variables: Source.Variables);
 
     /// <summary>How many tokens it knows: the base's, or those that its adapter was made for.</summary>
     public int Vocabulary { get; } = (int)Model.Embedding.Table.Value.shape[0];

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Tokenization;
@@ -83,6 +84,9 @@ public sealed record PreviewResult
     /// <summary>Optimizer steps of the run.</summary>
     public required int Steps { get; init; }
 
+    /// <summary>The forms in which the template gets calls of tools, in words; empty where the rows have none.</summary>
+    public required IReadOnlyList<string> FormsOfCalls { get; init; }
+
     public required IReadOnlyList<AuditFinding> Findings { get; init; }
 
     /// <summary>Whether the run would go wrong, or may.</summary>
@@ -102,8 +106,8 @@ public static class Preview
         var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
         var tokenizer = RunData.Tokenizer(config, folder);
         tokenizer.RequireEosWithin(RunData.Vocabulary(config, folder));
-        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
-        var prompts = new PromptCount(config.Data);
+        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate, config.TemplateVariables);
+        var prompts = new PromptCount(config.Data, template);
         var codec = prompts.Watch(Codec.Of(tokenizer, template, RunData.Vocabulary(config, folder)));
         // Without the cache: prompts are counted where rows are rendered.
         var settings = RunData.Settings(config, folder, codec, onProgress) with { Takes = null };
@@ -131,6 +135,7 @@ public static class Preview
             RowsPerStep = shape.RowsPerStep,
             StepsPerEpoch = stepsPerEpoch,
             Steps = steps,
+            FormsOfCalls = prompts.FormsOfCalls,
             Findings = [.. StoredAudit.Check(config, tokenizer, template, corpus, folder), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
         };
     }
@@ -201,14 +206,17 @@ public static class Preview
     }
 
     /// <summary>Counts the trained turns of the assistant, and those with another prompt than at inference. Rows are rendered on many threads.</summary>
-    private sealed class PromptCount(DataConfig data)
+    private sealed class PromptCount(DataConfig data, ChatTemplate? template)
     {
         private readonly MaskSettings _masks = new() { TrainOnPrompt = data.TrainOnPrompt, MaskHistory = data.MaskHistory, RolesToTrain = data.RolesToTrain };
+        private readonly ConcurrentDictionary<string, bool> _forms = [];
         private long _turns, _inexact;
 
         public long Turns => _turns;
 
         public long Inexact => _inexact;
+
+        public IReadOnlyList<string> FormsOfCalls => [.. _forms.Keys.Order(StringComparer.Ordinal)];
 
         public Codec Watch(Codec codec) => codec.Render is not { } render ? codec : codec with
         {
@@ -222,6 +230,7 @@ public static class Preview
 
         private void Count(Conversation conversation, RenderedConversation rendered)
         {
+            if (template?.FormOfCalls(conversation) is { } form) _forms.TryAdd(form, true);
             var trained = Rendering.Mask(conversation, rendered, _masks);
             foreach (var turn in rendered.Turns)
             {

@@ -108,6 +108,7 @@ public static class PreviewText
         yield return Say($"{Counted(documents, "document")} in {Counted(preview.Rows, "row")} of up to {preview.MaxLength:N0} tokens, {100 * preview.Fill:F1} % filled");
         yield return Say($"Without packing {100 * preview.Padding:F1} % of what is computed would be padding, in batches of rows padded to the longest; here none is");
         yield return Say($"{Counted(preview.StepsPerEpoch, "step")} an epoch, of {Counted(preview.RowsPerStep, "row")} each; {preview.Steps:N0} in the run");
+        foreach (var form in preview.FormsOfCalls) yield return $"Calls of tools reach the template {form}";
         if (preview.Judgement != Judgement.None)
             yield return "These answers are judged, and training on judgements is not built: llmtune train says how to train on the good ones alone";
     }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LlmTune.Adapters;
 using LlmTune.Config;
 using LlmTune.Data;
@@ -30,6 +31,9 @@ public sealed record RunConfig : ISettingRules
 
     [Key("training"), ShortOverrides, Doc("how it is trained")]
     public required TrainingConfig Training { get; init; }
+
+    /// <summary>Variables that the chat template sees, data's before the model's.</summary>
+    internal JsonObject TemplateVariables => Tokenization.TemplateVariables.Merge(Data.ChatTemplateKwargs.ToJson(), Model.ChatTemplateKwargs.ToJson());
 
     /// <summary>The run of a file, with every default decided.</summary>
     /// <exception cref="RequestException">Everything that is wrong with it.</exception>

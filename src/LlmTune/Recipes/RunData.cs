@@ -104,6 +104,27 @@ internal static class RunData
         + "asked through it, as chats and servers ask, it will not answer as it was trained to",
         $"let its rows go through the template: {pairs.Instead}; keep them as they are only where the model will be asked in plain text too"));
 
+    /// <summary>Text of rows that the chat template does not write, so that the model never sees it, and calls that are not as they should be.</summary>
+    public static IEnumerable<AuditFinding> LeftOut(Corpus corpus)
+    {
+        foreach (var source in corpus.Report.Sources)
+        {
+            string In(Tally rows) => string.Create(CultureInfo.InvariantCulture, $"in {rows.Count:N0} of {source.Rows:N0} rows, first in {rows.First[0]}");
+            foreach (var (part, rows) in source.LeftOut.OrderBy(part => part.Key, StringComparer.Ordinal))
+            {
+                yield return new AuditFinding(
+                    "left-out", AuditLevel.Error, $"{source.Label}: the chat template does not write {part}, {In(rows)}: the model never sees that text",
+                    "set model.chat_template to one that writes it, or the variable that this one asks for (model.chat_template_kwargs), or take it out of the rows");
+            }
+            if (source.BrokenArguments.Count > 0)
+            {
+                yield return new AuditFinding(
+                    "arguments", AuditLevel.Warning, $"{source.Label}: arguments of calls are a text that is no JSON object, {In(source.BrokenArguments)}; it stays as it is",
+                    "write them as objects, or as JSON text of objects");
+            }
+        }
+    }
+
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
     /// <param name="template">The template of the run: what it closes answers with is saved as an end of generation.</param>
     /// <param name="embeddings">Null where the weights are not there.</param>
@@ -116,6 +137,6 @@ internal static class RunData
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
         }).ToList();
         var stops = new[] { tokenizer.EosId, template is null ? null : EndOfTurn.Of(template, tokenizer) }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
-        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus), .. PlainPairs(corpus)];
+        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus), .. LeftOut(corpus), .. PlainPairs(corpus)];
     }
 }

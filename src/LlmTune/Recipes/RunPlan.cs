@@ -62,7 +62,7 @@ public sealed class RunPlan : IDisposable
         var memory = new RunMemory(config, folder, device);
         var tokenizer = RunData.Tokenizer(config, folder);
         tokenizer.RequireEosWithin(RunData.Vocabulary(config, folder));
-        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate);
+        var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate, config.TemplateVariables);
         log.Information("Model {Model}: {Family}, {Parameters:N0} parameters, {Layers} layers, on {Device} in {Type}{Drawn}",
             folder.Name, folder.Spec.Family, folder.Spec.Parameters, folder.Spec.Blocks.Count, device,
             Devices.TypeOf(config.Model.Dtype, device).ToString().ToLowerInvariant(),

@@ -15,6 +15,9 @@ public sealed class ChatTemplate
     private readonly Template _withTools;
     private readonly KeyValuePair<string, object?>[] _tokens;
     private readonly string _sources;
+    private readonly CallForms _forms;
+    private readonly CallForms _formsWithTools;
+    private readonly LeftOut _leftOut;
 
     internal ChatTemplate(string source, string origin, HfTokenizer tokenizer, (string Source, string Origin)? withTools = null)
     {
@@ -23,6 +26,11 @@ public sealed class ChatTemplate
         _withTools = withTools is { } other ? Template.Parse(other.Source, other.Origin) : _plain;
         _tokens = [.. SpecialTokens(tokenizer)];
         _sources = $"{source}\n{withTools?.Source}";
+        _forms = new CallForms(Probe, tools: false);
+        _formsWithTools = new CallForms(Probe, tools: true);
+        _leftOut = new LeftOut(this);
+
+        string Probe(ConversationValues values) => Render(values, values.Messages.Length, addGenerationPrompt: false).Text;
     }
 
     /// <summary>The template as written, to be saved beside what is trained.</summary>
@@ -60,16 +68,17 @@ public sealed class ChatTemplate
 
     /// <param name="folder">The model's folder.</param>
     /// <param name="setting">model.chat_template of the run file: a file, a name among the model's, or a text; null for the model's own.</param>
+    /// <param name="variables">Further variables that the template sees.</param>
     /// <returns>Null if nothing is set, the model has no template, and its vocabulary does not have ChatML's marks.</returns>
     /// <exception cref="RequestException">The setting names nothing, or what is found is not a template.</exception>
-    public static ChatTemplate? For(HfTokenizer tokenizer, string folder, string? setting = null) =>
+    public static ChatTemplate? For(HfTokenizer tokenizer, string folder, string? setting = null, JsonObject? variables = null) =>
         TemplateSources.Find(tokenizer, folder, setting) is var (source, origin, withTools)
-            ? new ChatTemplate(source, origin, tokenizer, withTools) : null;
+            ? new ChatTemplate(source, origin, tokenizer, withTools) { Variables = variables ?? [] } : null;
 
     /// <summary>As <see cref="For"/>, where a template is needed.</summary>
     /// <exception cref="RequestException">There is none.</exception>
-    public static ChatTemplate Require(HfTokenizer tokenizer, string folder, string? setting = null) =>
-        For(tokenizer, folder, setting) ?? throw new RequestException(
+    public static ChatTemplate Require(HfTokenizer tokenizer, string folder, string? setting = null, JsonObject? variables = null) =>
+        For(tokenizer, folder, setting, variables) ?? throw new RequestException(
             $"{folder} has no chat template (no chat_template.jinja, no chat_template in tokenizer_config.json, no <|im_start|> and "
             + "<|im_end|> in the vocabulary for ChatML), but the data are conversations; set model.chat_template to a Jinja file or its "
             + "text, or use data without turns (prompt/completion, text)");
@@ -82,7 +91,11 @@ public sealed class ChatTemplate
     /// <summary>The ids of a conversation with the tokens that belong to each turn; nothing is added to what the template writes.</summary>
     /// <exception cref="RequestException">The template refuses the conversation, or what belongs to a turn cannot be told.</exception>
     public RenderedConversation ForTraining(Conversation conversation, HfTokenizer tokenizer) =>
-        ForTraining(new RenderedWhole(this, conversation, addGenerationPrompt: false), tokenizer);
+        ForTraining(new RenderedWhole(this, conversation, addGenerationPrompt: false), tokenizer) with
+        {
+            LeftOut = _leftOut.Of(conversation),
+            HasBrokenArguments = conversation.Messages.Any(MessageValues.HasBrokenArguments),
+        };
 
     internal static RenderedConversation ForTraining(RenderedWhole whole, HfTokenizer tokenizer)
     {
@@ -99,16 +112,22 @@ public sealed class ChatTemplate
     }
 
     /// <summary>A conversation as the template sees it, its messages numbered so that what is written of each is known.</summary>
-    internal static ConversationValues Values(Conversation conversation) => new(
-        [.. conversation.Messages.Select((message, i) =>
+    internal ConversationValues Values(Conversation conversation)
+    {
+        var (hasTools, forms) = (conversation.Tools is { Count: > 0 }, FormsFor(conversation));
+        return new ConversationValues(
+            [.. conversation.Messages.Select((message, i) => (object?)MessageValues.Of(message, i, forms))],
+            hasTools ? PyJson.Read(conversation.Tools) : null)
         {
-            var value = new PyDict(2 + (message.Fields?.Count ?? 0)) { Mark = i };
-            value.Set("role", message.Role);
-            value.Set("content", message.Content);
-            foreach (var (name, field) in message.Fields ?? []) value.Set(name, PyJson.Read(field));
-            return (object?)value;
-        })],
-        conversation.Tools is { Count: > 0 } tools ? PyJson.Read(tools) : null);
+            Variables = conversation.Variables,
+        };
+    }
+
+    /// <summary>The form in which the calls of a conversation reach the template, in words; null where it has none.</summary>
+    internal string? FormOfCalls(Conversation conversation) =>
+        conversation.Messages.FirstOrDefault(MessageValues.HasCalls) is { } turn ? FormsFor(conversation).Of(turn.Content).Describe(turn.Content) : null;
+
+    private CallForms FormsFor(Conversation conversation) => conversation.Tools is { Count: > 0 } ? _formsWithTools : _forms;
 
     /// <summary>The first so many messages alone.</summary>
     /// <param name="trace">Learns what shorter beginnings would give.</param>
@@ -122,7 +141,7 @@ public sealed class ChatTemplate
                 new("tools", values.Tools),
                 new("documents", null),
                 new(Trace.PromptFlag, addGenerationPrompt),
-                .. Variables.Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))),
+                .. Variables.Concat(values.Variables ?? []).Select(v => KeyValuePair.Create(v.Key, PyJson.Read(v.Value))),
             ],
             Clock,
             Limits,
@@ -150,7 +169,11 @@ public sealed class ChatTemplate
 }
 
 /// <summary>Messages and tools as a template sees them.</summary>
-internal sealed record ConversationValues(object?[] Messages, object? Tools);
+internal sealed record ConversationValues(object?[] Messages, object? Tools)
+{
+    /// <summary>Further variables of this conversation.</summary>
+    public JsonObject? Variables { get; init; }
+}
 
 /// <summary>A conversation as ids.</summary>
 /// <param name="Turns">
@@ -159,6 +182,12 @@ internal sealed record ConversationValues(object?[] Messages, object? Tools);
 /// </param>
 public sealed record RenderedConversation(int[] Ids, IReadOnlyList<TurnSpan> Turns)
 {
+    /// <summary>Parts of the conversation that the template does not write, by the names that messages have for them.</summary>
+    public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>Whether a call's arguments are a text that is no JSON object.</summary>
+    public bool HasBrokenArguments { get; init; }
+
     /// <summary>So many tokens at the end open the model's next turn, in templates that do so asked or not; they belong to no turn.</summary>
     public int Opening { get; init; }
 

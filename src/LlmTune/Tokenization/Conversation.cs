@@ -28,4 +28,8 @@ public sealed record Message(string Role, string? Content)
 public readonly record struct ContentPart(int Start, int End, float Weight);
 
 /// <summary>Turns, and the tools that the template may show.</summary>
-public sealed record Conversation(IReadOnlyList<Message> Messages, JsonArray? Tools = null);
+public sealed record Conversation(IReadOnlyList<Message> Messages, JsonArray? Tools = null)
+{
+    /// <summary>Variables that the template sees for this conversation alone; they come before those of the template.</summary>
+    public JsonObject? Variables { get; init; }
+}

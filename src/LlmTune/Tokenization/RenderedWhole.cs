@@ -15,7 +15,7 @@ internal sealed class RenderedWhole
     /// <param name="traced">False has every beginning rendered: slow, and the same.</param>
     public RenderedWhole(ChatTemplate template, Conversation conversation, bool addGenerationPrompt, bool traced = true)
     {
-        (Template, Conversation, _isPrompt, _values) = (template, conversation, addGenerationPrompt, ChatTemplate.Values(conversation));
+        (Template, Conversation, _isPrompt, _values) = (template, conversation, addGenerationPrompt, template.Values(conversation));
         _trace = traced ? new Trace() : null;
         Rendered = template.Render(_values, conversation.Messages.Count, addGenerationPrompt, _trace);
     }
@@ -61,7 +61,7 @@ internal sealed class RenderedWhole
     public string? Without(int first, int count) => Other([.. _values.Messages[..first], .. _values.Messages[(first + count)..]]);
 
     /// <summary>What the conversation gives where it goes on; null where the template refuses that.</summary>
-    public string? With(Message next) => Other([.. _values.Messages, .. ChatTemplate.Values(new Conversation([next])).Messages]);
+    public string? With(Message next) => Other([.. _values.Messages, .. Template.Values(new Conversation([next])).Messages]);
 
     private string? Other(object?[] messages)
     {

@@ -3,7 +3,7 @@ namespace LlmTune.Tokenization;
 /// <summary>How much a finding weighs: the run would go wrong, it may, or it could not be looked at.</summary>
 public enum AuditLevel { Error, Warning, Unchecked }
 
-/// <param name="Check">double-bos, end-of-turn, stop-token, pad-token, untrained-tokens or inexact-prompt.</param>
+/// <param name="Check">double-bos, end-of-turn, stop-token, pad-token, untrained-tokens, inexact-prompt, left-out or arguments.</param>
 /// <param name="Problem">What is wrong, with the tokens by name.</param>
 /// <param name="Remedy">What to do about it.</param>
 public sealed record AuditFinding(string Check, AuditLevel Level, string Problem, string Remedy);

@@ -60,6 +60,7 @@ public sealed class MainJobCommandTests : IDisposable
     [InlineData("generate . --prompt x --top-p 0", "error: --top-p must be above 0 and at most 1, got 0\n")]
     [InlineData("generate . --prompt x --temperature -1", "error: --temperature must be at least 0, got -1\n")]
     [InlineData("generate . --prompt x --system y", "error: --system goes with --chat\n")]
+    [InlineData("generate . --prompt x --chat-template-kwargs {}", "error: --chat-template-kwargs goes with --chat\n")]
     [InlineData("eval . --data x --batch-size 0", "error: --batch-size must be at least 1, got 0\n")]
     [InlineData("merge nowhere --output x", "error: there is no model folder nowhere\n")]
     public void Requests_that_make_no_sense_say_what_is_expected(string arguments, string expected)

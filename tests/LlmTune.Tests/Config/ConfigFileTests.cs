@@ -20,7 +20,7 @@ public class ConfigFileTests
     private const string Everything = """
         version: 1
         device: cuda:1
-        model: { path: Qwen/Qwen2.5-0.5B, init: weights, dtype: bfloat16, trainable: all, ignore_unexpected_tensors: true, tokenizer: other/tokenizer, chat_template: "{% for m in messages %}\n{{ m }}" }
+        model: { path: Qwen/Qwen2.5-0.5B, init: weights, dtype: bfloat16, trainable: all, ignore_unexpected_tensors: true, tokenizer: other/tokenizer, chat_template: "{% for m in messages %}\n{{ m }}", chat_template_kwargs: { a: [1, null], b: "2" } }
         adapter:
           type: lora
           r: 8
@@ -52,6 +52,7 @@ public class ConfigFileTests
           train_on_prompt: true
           mask_history: true
           roles_to_train: [assistant, tool]
+          chat_template_kwargs: { enable_thinking: false }
           on_error: skip
           deduplicate: true
           shuffle: false
@@ -98,6 +99,7 @@ public class ConfigFileTests
             Tokenizer = "other/tokenizer",
             ChatTemplate = "{% for m in messages %}\n{{ m }}",
             IgnoreUnexpectedTensors = true,
+            ChatTemplateKwargs = new ValueTree(new JsonObject { ["a"] = new JsonArray(1, null), ["b"] = "2" }),
         }, run.Model);
         Assert.Equal((8, 20.5, 0.05, true), (lora.Rank, lora.Alpha, lora.Dropout, lora.UseRsLora));
         Assert.Equal(ModuleSelector.Names("q_proj", "v_proj: x", "007"), lora.TargetModules);
@@ -137,6 +139,7 @@ public class ConfigFileTests
             TrainOnPrompt = true,
             MaskHistory = true,
             RolesToTrain = ["assistant", "tool"],
+            ChatTemplateKwargs = new ValueTree(new JsonObject { ["enable_thinking"] = false }),
             OnError = OnError.Skip,
             Deduplicate = true,
             Shuffle = false,

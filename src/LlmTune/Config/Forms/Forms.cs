@@ -14,6 +14,7 @@ public static class Forms
         [typeof(bool)] = new BoolForm(),
         [typeof(string)] = new TextForm(),
         [typeof(ValueDictionary)] = new TextMapForm(),
+        [typeof(ValueTree)] = new TreeForm(),
     };
 
     public static Form Of<T>() => Of(typeof(T));

@@ -14,7 +14,7 @@ internal static class Alpaca
         "alpaca",
         [
             new Part("instruction", true), new Part("input", false, "context"), new Part("output", true, "response"),
-            new Part("system", false, "system_prompt"), new Part("history", false),
+            new Part("system", false, "system_prompt"), new Part("history", false), Turns.VariablesPart,
         ],
         Fits,
         Read)

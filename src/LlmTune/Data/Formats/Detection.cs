@@ -44,7 +44,7 @@ public static class Detection
             $"{source}: no format fits its rows; found the columns {string.Join(", ", columns)}{mapped}",
             .. unknown.Select(column => $"  there is no column '{column}'{Suggest.Hint(Suggest.Nearest(column, columns))}"),
             "  expected one of",
-            .. RowFormat.All.Select(f => $"    {f.Name,-18} {string.Join(", ", f.Parts.Select(p => p.Required ? p.Name : $"({p.Name})"))}"),
+            .. RowFormat.All.Select(f => $"    {f.Name,-18} {string.Join(", ", f.Parts.Where(p => p != Turns.VariablesPart).Select(p => p.Required ? p.Name : $"({p.Name})"))}"),
             .. ColumnGuess.Of(rows) is { Prompt: { } first, Answer: { } last, Context: var more } ? Proposal(first, last, more, settings.HasTemplate) : [],
         ]);
     }

@@ -25,7 +25,7 @@ internal static class JudgedRows
     [
         new Part("prompt", false), new Part("instruction", false), new Part("question", false),
         new Part("conversations", false, "messages", "conversation"), new Part("input", false, "context"), new Part("history", false),
-        new Part("system", false, "system_prompt"), new Part("tools", false, "functions"),
+        new Part("system", false, "system_prompt"), new Part("tools", false, "functions"), Turns.VariablesPart,
     ];
 
     public static bool HasPrompt(Fields row) => row.Has("prompt") || row.Has("instruction") || row.Has("question") || row.Has("conversations");
@@ -69,7 +69,7 @@ internal static class JudgedRows
             if (its.Any(turn => turn.Weight != 1 || turn.Parts.Count > 0)) throw new RowException($"{answer.Where}: a turn says that it counts more or less, or parts of it, and a judged answer counts as a whole");
         }
         if (row.OptionalText("system") is { } system && prompt[0].Role != "system") prompt = [new Message("system", system), .. prompt];
-        return new Example.JudgedChats(prompt, turns, Turns.Tools(row), desirable);
+        return new Example.JudgedChats(prompt, turns, Turns.Tools(row), desirable) { Variables = Turns.Variables(row) };
     }
 
     private static Example.JudgedTexts Texts(Fields row, IReadOnlyList<RowAnswer> answers, bool? desirable)

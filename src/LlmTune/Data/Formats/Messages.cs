@@ -12,9 +12,12 @@ namespace LlmTune.Data.Formats;
 /// </summary>
 internal static class Messages
 {
+    /// <summary>What a message may hold in place of a content.</summary>
+    private static readonly string[] Contentless = ["content", "tool_calls", "function_call", .. MessageValues.ReasoningFields];
+
     public static RowFormat Format { get; } = new(
         "messages",
-        [new Part("messages", true, "conversations", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions")],
+        [new Part("messages", true, "conversations", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions"), Turns.VariablesPart],
         Fits,
         Read);
 
@@ -34,22 +37,20 @@ internal static class Messages
             throw new RowException($"{where} '{roleKey}' is {Kinds.Describe(named)}, expected the name of a role");
         var name = named.GetString()!;
         var role = RoleNames.Find(name, settings) ?? RoleNames.Unknown(where, name);
+        if (role == "function" && !settings.TrainedRoles.Contains(role)) role = "tool";   // OpenAI's older form, as function_call is
         if (role == RoleNames.Call) return ShareGpt.Turn(turn, settings with { TurnKeys = (roleKey, contentKey) }, where);
         var others = Turns.Others(turn, [roleKey, contentKey]);
-        if (others is not null) OlderCall(others);
-        if (others is not null) ObjectArguments(others);
+        if (others is not null) ToolCalls.Normalize(others, where);
+        if (others is { Count: 0 }) others = null;
         turn.TryGetProperty(contentKey, out var content);
+        if (ToolCalls.Result(role, content) is { } result)
+        {
+            (others ??= [])["content"] = result;
+            content = default;
+        }
         List<ContentPart> parts = [];
         var text = Content(content, ref others, parts, where, contentKey);
         return TurnWeight.Apply(new Message(role, text) { Fields = others, Parts = parts }, turn, settings.TrainedRoles, where);
-    }
-
-    /// <summary>A function_call of OpenAI's older form is a list of one tool call.</summary>
-    private static void OlderCall(JsonObject others)
-    {
-        if (others["function_call"] is not JsonObject call || others.ContainsKey("tool_calls")) return;
-        others.Remove("function_call");
-        others["tool_calls"] = new JsonArray(new JsonObject { ["type"] = "function", ["function"] = call });
     }
 
     private static string? Content(JsonElement content, ref JsonObject? others, List<ContentPart> weights, string where, string key)
@@ -60,7 +61,7 @@ internal static class Messages
                 return content.GetString();
             case JsonValueKind.Array:
                 return Parts(content, ref others, weights, where);
-            case JsonValueKind.Undefined or JsonValueKind.Null when others is not null && (others.ContainsKey("tool_calls") || others.ContainsKey("function_call")):
+            case JsonValueKind.Undefined or JsonValueKind.Null when others is not null && others.Any(other => Contentless.Contains(other.Key)):
                 return null;
             default:
                 throw new RowException($"{where} '{key}' is {Kinds.Describe(content)}, expected a text (or tool_calls beside it)");
@@ -103,16 +104,5 @@ internal static class Messages
             if (part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String) return value.GetString();
         }
         return null;
-    }
-
-    /// <summary>OpenAI sends a call's arguments as JSON text; templates expect the object itself.</summary>
-    private static void ObjectArguments(JsonObject fields)
-    {
-        if (fields["tool_calls"] is not JsonArray calls) return;
-        foreach (var call in calls)
-        {
-            if (call?["function"] is not JsonObject function || function["arguments"] is not JsonValue value || !value.TryGetValue(out string? text)) continue;
-            if (Turns.Parse(text) is { ValueKind: JsonValueKind.Object } arguments) function["arguments"] = JsonObject.Create(arguments);
-        }
     }
 }

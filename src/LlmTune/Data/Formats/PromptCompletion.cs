@@ -10,7 +10,7 @@ namespace LlmTune.Data.Formats;
 internal static class PromptCompletion
 {
     public static RowFormat Format { get; } = new(
-        "prompt_completion", [new Part("prompt", true), new Part("completion", true, "response"), new Part("tools", false, "functions")], Fits, Read)
+        "prompt_completion", [new Part("prompt", true), new Part("completion", true, "response"), new Part("tools", false, "functions"), Turns.VariablesPart], Fits, Read)
     {
         PromptPart = "prompt",
     };

@@ -15,6 +15,7 @@ internal static class QuestionAnswer
             new Part("answer", true, "response", "output", "completion", "assistant", "gpt", "bot", "reply", "solution", "a"),
             new Part("system", false, "system_prompt"),
             new Part("history", false),
+            Turns.VariablesPart,
         ],
         Fits,
         Read)

@@ -13,7 +13,7 @@ internal static class ShareGpt
 {
     public static RowFormat Format { get; } = new(
         "sharegpt",
-        [new Part("conversations", true, "messages", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions")],
+        [new Part("conversations", true, "messages", "conversation"), new Part("system", false, "system_prompt"), new Part("tools", false, "functions"), Turns.VariablesPart],
         Fits,
         Read);
 
@@ -32,10 +32,15 @@ internal static class ShareGpt
             throw new RowException($"{where} '{roleKey}' is {Kinds.Describe(named)}, expected the name of a role");
         var name = named.GetString()!;
         var role = RoleNames.Find(name, settings, functionCalls: true) ?? RoleNames.Unknown(where, name);
-        if (!turn.TryGetProperty(contentKey, out var content) || content.ValueKind != JsonValueKind.String)
-            throw new RowException($"{where} '{contentKey}' is {Kinds.Describe(content)}, expected a text");
-        var text = content.GetString()!;
+        turn.TryGetProperty(contentKey, out var content);
         var others = Turns.Others(turn, [roleKey, contentKey]);
+        if (ToolCalls.Result(role, content) is { } result)
+        {
+            (others ??= [])["content"] = result;
+            return TurnWeight.Apply(new Message(role, null) { Fields = others }, turn, settings.TrainedRoles, where);
+        }
+        if (content.ValueKind != JsonValueKind.String) throw new RowException($"{where} '{contentKey}' is {Kinds.Describe(content)}, expected a text");
+        var text = content.GetString()!;
         if (role != RoleNames.Call) return TurnWeight.Apply(new Message(role, text) { Fields = others }, turn, settings.TrainedRoles, where);
         (others ??= [])["tool_calls"] = Calls(text, where);
         return TurnWeight.Apply(new Message("assistant", null) { Fields = others }, turn, settings.TrainedRoles, where);
@@ -50,11 +55,10 @@ internal static class ShareGpt
         {
             if (call.ValueKind != JsonValueKind.Object || !call.TryGetProperty("name", out var name) || !call.TryGetProperty("arguments", out var arguments))
                 break;
-            var given = arguments.ValueKind == JsonValueKind.String ? Turns.Parse(arguments.GetString()!) ?? arguments : arguments;
             nodes.Add((JsonNode)new JsonObject
             {
                 ["type"] = "function",
-                ["function"] = new JsonObject { ["name"] = name.ToString(), ["arguments"] = Turns.Node(given) },
+                ["function"] = new JsonObject { ["name"] = name.ToString(), ["arguments"] = Turns.Node(arguments) },
             });
         }
         return nodes.Count > 0 && nodes.Count == calls.Length

@@ -66,7 +66,28 @@ internal static class Turns
         var roles = row.Settings.TrainedRoles;
         if (!turns.Any(t => t.Train == true || roles.Contains(t.Role)))
             throw new RowException($"has no turn of the {(roles.Count == 1 ? "role" : "roles")} {string.Join(", ", roles)}: there is nothing to learn");
-        return new Example.Chat(new Conversation(turns, Tools(row)));
+        return new Example.Chat(new Conversation(turns, Tools(row)) { Variables = Variables(row) });
+    }
+
+    /// <summary>The part of a conversation's row that has variables for the template, an object or JSON text of one.</summary>
+    public static Part VariablesPart { get; } = new("chat_template_kwargs", false);
+
+    /// <summary>Variables that the template sees with this row.</summary>
+    public static JsonObject? Variables(Fields row)
+    {
+        var name = VariablesPart.Name;
+        if (!row.TryGet(name, out var value)) return null;
+        if (value.ValueKind == JsonValueKind.String)
+        {
+            if (string.IsNullOrWhiteSpace(value.GetString())) return null;
+            value = Parse(value.GetString()!) ?? throw row.Wrong(name, value, "variables of the chat template: {\"enable_thinking\": false}");
+        }
+        if (value.ValueKind == JsonValueKind.Null) return null;
+        if (value.ValueKind != JsonValueKind.Object) throw row.Wrong(name, value, "variables of the chat template: {\"enable_thinking\": false}");
+        var variables = JsonObject.Create(value)!;
+        if (TemplateVariables.Reserved.FirstOrDefault(variables.ContainsKey) is { } reserved)
+            throw new RowException($"'{row.ColumnOf(name)}' holds {reserved}, which is the conversation's own");
+        return variables.Count > 0 ? variables : null;
     }
 
     /// <summary>A system text beside the turns, which may be blocks of text; null where there is none.</summary>

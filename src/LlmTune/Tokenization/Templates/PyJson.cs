@@ -39,10 +39,35 @@ internal static class PyJson
         return dict;
     }
 
+    /// <summary>A value as it was parsed; of a name that stands twice in an object the last counts.</summary>
+    public static object? Read(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                return PyDict.Of(element.EnumerateObject().Select(property => (property.Name, Read(property.Value))));
+            case JsonValueKind.Array:
+                return element.EnumerateArray().Select(Read).ToList();
+            case JsonValueKind.String:
+                return element.GetString();
+            case JsonValueKind.Number:
+                return ReadNumber(element.GetRawText());
+            case JsonValueKind.True:
+                return Py.True;
+            case JsonValueKind.False:
+                return Py.False;
+            default:
+                return null;
+        }
+    }
+
     /// <summary>A number with a point or an exponent is a float, any other is whole.</summary>
     private static object ReadNumber(string text) => text.AsSpan().IndexOfAny('.', 'e', 'E') >= 0
         ? double.Parse(text, CultureInfo.InvariantCulture)
         : Arithmetic.Normalize(BigInteger.Parse(text, CultureInfo.InvariantCulture));
+
+    /// <summary>json.dumps(value, ensure_ascii=False).</summary>
+    public static string Write(object? value) => Write(value, JsonStyle.OneLine, new Rendering(TemplateLimits.Default, TimeProvider.System));
 
     /// <summary>json.dumps(value, ensure_ascii, indent, separators, sort_keys).</summary>
     public static string Write(object? value, JsonStyle style, Rendering r)
@@ -164,4 +189,7 @@ internal static class PyJson
 
 /// <param name="Ascii">Whether everything beyond ASCII is escaped.</param>
 /// <param name="Indent">What each level is indented by; null for a single line.</param>
-internal sealed record JsonStyle(bool Ascii, string? Indent, string ItemSeparator, string KeySeparator, bool SortKeys);
+internal sealed record JsonStyle(bool Ascii, string? Indent, string ItemSeparator, string KeySeparator, bool SortKeys)
+{
+    public static JsonStyle OneLine { get; } = new(Ascii: false, Indent: null, ", ", ": ", SortKeys: false);
+}

@@ -82,6 +82,62 @@ public sealed class PreviewCommandTests : IDisposable
         Assert.Contains("columns: { prompt: prompt, completion: chosen }", refusal, StringComparison.Ordinal);
     }
 
+    private const string Calls = """
+        {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "x=1"}}]}, {"role": "tool", "content": "3"}, {"role": "assistant", "content": "a"}], "tools": [{"name": "f"}]}
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+        """;
+
+    [Fact]
+    public void Text_that_the_template_leaves_out_is_counted_and_an_error()
+    {
+        File.WriteAllText(_folder["pairs.jsonl"], Calls);
+        var template = Template("{% for m in messages if m.role in ['user', 'assistant'] %}[{{ m.content }}]{% endfor %}");
+        var (code, output, _) = Run("--check", template);
+        Assert.Equal(1, code);
+        foreach (var part in (string[])["the tools", "the calls of tools", "the results of tools", "the turns of the role system"])
+            Assert.Contains($"error: pairs.jsonl: the chat template does not write {part}, in 1 of 2 rows, first in {_folder["pairs.jsonl"]}:1: the model never sees that text\n  → set model.chat_template to one", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("does not write the turns of the role user", output, StringComparison.Ordinal);
+        Assert.Contains($"warning: pairs.jsonl: arguments of calls are a text that is no JSON object, in 1 of 2 rows, first in {_folder["pairs.jsonl"]}:1; it stays as it is", output, StringComparison.Ordinal);
+        Assert.Contains("Calls of tools reach the template as the rows have them", output, StringComparison.Ordinal);
+
+        var whole = Template("{{ tools | tojson }}{% for m in messages %}{{ '[' + (m.content or '') }}{% for c in m.tool_calls %}{{ c.function.name ~ (c.function.arguments | tojson) }}{% endfor %}]{% endfor %}");
+        output = Run("--check", whole).Output;
+        Assert.DoesNotContain("does not write", output, StringComparison.Ordinal);
+        Assert.Contains("Calls of tools reach the template with arguments as objects, no content where a turn has no text", output, StringComparison.Ordinal);
+    }
+
+    /// <summary>Variables of the model, before them those of the data, before both those of a row.</summary>
+    [Fact]
+    public void The_template_sees_variables_of_the_run_and_of_rows()
+    {
+        const string Turns = """ "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}] """;
+        File.WriteAllLines(_folder["pairs.jsonl"],
+        [
+            $$"""{ {{Turns}}, "chat_template_kwargs": {"y": "row", "z": "row"} }""", $$"""{ {{Turns}}, "chat_template_kwargs": "{\"z\": false}" }""", $"{{ {Turns}, \"chat_template_kwargs\": null }}",
+        ]);
+        var template = Template("{% for m in messages %}{{ m.content }}{% endfor %} x={{ x }} y={{ y }} z={{ z }}!");
+        var (code, output, error) = Run("--rows", "9", template, "model.chat_template_kwargs={ x: model, y: model, z: model }", "data.chat_template_kwargs.y=data");
+        Assert.True(code == 0, error);
+        Assert.Contains("x=model y=row z=row!", output, StringComparison.Ordinal);
+        Assert.Contains("x=model y=data z=False!", output, StringComparison.Ordinal);
+        Assert.Contains("x=model y=data z=model!", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("columns not used", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[1]", "'chat_template_kwargs' is a list, expected variables of the chat template: {\"enable_thinking\": false}")]
+    [InlineData("\"no\"", "'chat_template_kwargs' is a text, expected variables of the chat template: {\"enable_thinking\": false}")]
+    [InlineData("{\"messages\": []}", "'chat_template_kwargs' holds messages, which is the conversation's own")]
+    public void Variables_that_are_none_are_refused(string variables, string problem)
+    {
+        File.WriteAllText(_folder["pairs.jsonl"], $$"""{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "chat_template_kwargs": {{variables}} }""");
+        var (code, _, error) = Run(Template("{% for m in messages %}{{ m.content }}{% endfor %}"));
+        Assert.Equal(2, code);
+        Assert.Contains(problem, error, StringComparison.Ordinal);
+        Assert.Contains("model.chat_template_kwargs must be without messages and add_generation_prompt, which are the conversation's own, got {\"messages\":1}",
+            Run("model.chat_template_kwargs.messages=1").Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Ids_are_a_line_a_token() =>
         Assert.Matches(@"\n     0        1    <s>\n     1      403    .?Once\n     2      407  \+  upon\n     3        2  \+ </s>\n", Run("--ids", "--rows", "1").Output);

@@ -29,7 +29,29 @@ public class FormatTests
     [InlineData("""{"messages": [{"role": "user", "content": "u", "weight": 0}, {"role": "assistant", "content": "a", "weight": 1}, {"role": "assistant", "content": "b", "train": false}]}""", "messages", "user-: u | assistant+: a | assistant-: b")]
     [InlineData("""{"messages": [{"role": "user", "content": [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]}, {"role": "assistant", "content": [{"type": "text", "value": "a"}], "loss_weight": 1.0}]}""", "messages", "user: one two | assistant+: a")]
     [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]}, {"role": "tool", "content": "3", "name": "f"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":"{\u0022x\u0022: 1}"}}]} | tool: 3 {"name":"f"} | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "tool_calls": "[{\"name\": \"f\", \"arguments\": {\"x\": 1}}]"}, {"role": "tool", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "tool_calls": {"id": "c1", "name": "f", "arguments": {"x": 1}}}, {"role": "tool", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"tool_calls":[{"type":"function","id":"c1","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t", "tool_calls": "null"}, {"role": "tool", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t", "tool_calls": " "}, {"role": "tool", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": {"x": 1}}}, {"role": "function", "name": "f", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
         """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 {"name":"f"} | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t"}, {"role": "tool", "content": {"x": [1, null]}}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: ∅ {"content":{"x":[1,null]}} | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t"}, {"role": "tool", "content": [{"type": "Feature", "x": 1}]}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: ∅ {"content":[{"type":"Feature","x":1}]} | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t"}, {"role": "tool", "content": []}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: ∅ {"content":[]} | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t"}, {"role": "tool", "content": 6.4}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: ∅ {"content":6.4} | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "t"}, {"role": "tool", "content": [{"type": "text", "text": "3"}]}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: t | tool: 3 | assistant: a""")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "reasoning": "r"}, {"role": "tool", "content": "3"}, {"role": "assistant", "content": "a"}]}""", "messages",
+        """user: u | assistant: ∅ {"reasoning":"r"} | tool: 3 | assistant: a""")]
     [InlineData("""{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]}""", "sharegpt", "system: s | user: u | assistant: a")]
     [InlineData("""{"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"from": "observation", "value": "3"}, {"from": "gpt", "value": "a"}]}""", "sharegpt",
         """user: u | assistant: ∅ {"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"x":1}}}]} | tool: 3 | assistant: a""")]
@@ -152,6 +174,10 @@ public class FormatTests
     [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a", "weight": -1}]}""", "'messages', turn 2: weight is the number -1, expected a number from 0 (not trained on), as in 0.5 (counts half)")]
     [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a", "masked": "yes"}]}""", "'messages', turn 2: masked is a text, expected true or false")]
     [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "abc", "train_detail": [{"begin_offset": 0, "end_offset": 3, "train": true}]}]}""", "'messages', turn 2: train_detail goes from 0 to 3, the content has the characters 0 to 2")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "tool_calls": "f(x=1)"}]}""",
+        "'messages', turn 2: tool_calls is 'f(x=1)', which is not JSON, expected a list of calls: [{\"type\": \"function\", \"function\": {\"name\": \"…\", \"arguments\": {…}}}]")]
+    [InlineData("""{"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "tool_calls": [3]}]}""",
+        "'messages', turn 2: tool_calls is a list with 3 in it, expected a list of calls: [{\"type\": \"function\", \"function\": {\"name\": \"…\", \"arguments\": {…}}}]")]
     [InlineData("""{"conversations": [{"from": "human", "value": "u"}, {"from": "function_call", "value": "call f"}]}""", "'conversations', turn 2: calls a function by 'call f', expected JSON: {\"name\": \"…\", \"arguments\": {…}}")]
     [InlineData("""{"instruction": "", "input": "", "output": "o"}""", "'instruction' and 'input' are both empty")]
     public void A_row_that_does_not_fit_says_why(string json, string message) => Assert.Equal(message, Problem(json));
@@ -202,7 +228,7 @@ public class FormatTests
             {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"a\": 1}"}}],
              "functions": [{"name": "f"}]}
             """).Example).Conversation;
-        Assert.Equal("""[{"type":"function","function":{"name":"f","arguments":{"a":1}}}]""", chat.Messages[1].Fields!["tool_calls"]!.ToJsonString());
+        Assert.Equal("""[{"type":"function","function":{"name":"f","arguments":"{\u0022a\u0022: 1}"}}]""", chat.Messages[1].Fields!["tool_calls"]!.ToJsonString());
         Assert.Equal("""[{"type":"function","function":{"name":"f"}}]""", chat.Tools!.ToJsonString());
     }
 
