@@ -73,7 +73,7 @@ internal sealed class PreviewScreen(IAnsiConsole console)
     }
 
     /// <summary>Line ends are in segments of their own, so that colours end with their line.</summary>
-    private IEnumerable<Segment> Segments((string Text, bool Trained, bool Special) piece, bool isGood)
+    private IEnumerable<Segment> Segments((string Text, bool Trained, bool Special, float Weight) piece, bool isGood)
     {
         var style = StyleOf(piece.Trained, piece.Special, isGood);
         var lines = VisibleText.Of(piece.Text).ReplaceLineEndings("\n").Split('\n');
@@ -82,6 +82,7 @@ internal sealed class PreviewScreen(IAnsiConsole console)
             var isLast = i == lines.Length - 1;
             var text = piece.Trained && !isLast ? lines[i] + "⏎" : lines[i];
             if (piece.Trained && !_colors) text = $"{(i == 0 ? "⟦" : "")}{text}{(isLast ? "⟧" : "")}";
+            if (isLast && piece.Weight != 1) text += string.Create(CultureInfo.InvariantCulture, $" ×{piece.Weight:0.###} ");
             if (text.Length > 0) yield return new Segment(text, style);
             if (!isLast) yield return Segment.LineBreak;
         }
@@ -93,7 +94,7 @@ internal sealed class PreviewScreen(IAnsiConsole console)
         for (var i = 0; i < tokens.Count; i++)
         {
             var token = tokens[i];
-            var start = string.Create(CultureInfo.InvariantCulture, $"{first + i,6} {token.Id,8}  {(token.Trained ? '+' : ' ')} ");
+            var start = string.Create(CultureInfo.InvariantCulture, $"{first + i,6} {token.Id,8}  {(token.Trained ? '+' : ' ')} {(token.Weight != 1 ? $"×{token.Weight:0.###} " : "")}");
             var text = new Segment(VisibleText.OnOneLine(token.Text), StyleOf(token.Trained, token.Special, isGood));
             console.Write(new Run([new Segment(start), text, Segment.LineBreak]));
         }

@@ -149,7 +149,7 @@ public sealed class Corpus : IDisposable
         if (_stores[store][index].Answers > 0) throw new InvalidOperationException("judged answers are several sequences");
         var (ids, trained) = (new int[slice.Length], new bool[slice.Length]);
         _stores[store].Read(index, start + slice.Start, ids, trained);
-        return new Document(ids, trained, Key(store, index, slice), store);
+        return new Document(ids, trained, Key(store, index, slice), store) { Weights = _stores[store].ReadWeights(index, start + slice.Start, slice.Length) };
     }
 
     /// <summary>Whether any token of an example to imitate is trained on within a slice.</summary>

@@ -12,7 +12,7 @@ namespace LlmTune.Data;
 internal static class DataCache
 {
     /// <summary>Raised when the same input would give other tokens.</summary>
-    private const int Version = 7;
+    private const int Version = 8;
 
     /// <summary>What the files may take in all, in gigabytes, where this variable does not say otherwise.</summary>
     public const string SizeVariable = "LLMTUNE_CACHE_GB";

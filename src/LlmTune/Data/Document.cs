@@ -16,6 +16,9 @@ public sealed record Document(int[] Ids, bool[] Trained, ulong Key = 0, int Sour
     /// <summary>What it is among the answers to its prompt; null of an example to imitate.</summary>
     public JudgedAnswer? Answer { get; init; }
 
+    /// <summary>(T) what the loss of a token that is trained on is multiplied by; null where each counts once.</summary>
+    public float[]? Weights { get; init; }
+
     public int Length => Ids.Length;
 
     /// <summary>(T) source of each token where a stream holds documents of several; null where all are of <see cref="Source"/>.</summary>

@@ -23,7 +23,11 @@ public abstract record Example
     /// <summary>Token ids as they are.</summary>
     /// <param name="Trained">(T) whether a token is trained on by its labels or assistant mask; null trains on all.</param>
     /// <param name="Completion">(T) whether a token belongs to the completion; null where the row does not say.</param>
-    public sealed record Tokens(int[] Ids, bool[]? Trained = null, bool[]? Completion = null) : Example;
+    public sealed record Tokens(int[] Ids, bool[]? Trained = null, bool[]? Completion = null) : Example
+    {
+        /// <summary>(T) what the loss of a token is multiplied by, 0 of one that is not trained on; null where the row does not say.</summary>
+        public float[]? Weights { get; init; }
+    }
 
     /// <summary>Answers to one prompt, and which of them are better.</summary>
     /// <param name="Desirable">Of a single answer whether it is a good one; null where several stand from the best to the worst.</param>
@@ -112,6 +116,7 @@ public abstract record Example
                 hash.Append(MemoryMarshal.AsBytes(tokens.Ids.AsSpan()));
                 hash.Append(MemoryMarshal.AsBytes(tokens.Trained.AsSpan()));
                 hash.Append(MemoryMarshal.AsBytes(tokens.Completion.AsSpan()));
+                hash.Append(MemoryMarshal.AsBytes(tokens.Weights.AsSpan()));
                 break;
         }
         return hash.GetCurrentHashAsUInt64();

@@ -19,7 +19,7 @@ public static class LengthLimit
     }
 
     /// <summary>The first tokens.</summary>
-    public static Tokens Start(Tokens tokens, int limit) => tokens with { Ids = tokens.Ids[..limit], Trained = tokens.Trained[..limit] };
+    public static Tokens Start(Tokens tokens, int limit) => tokens with { Ids = tokens.Ids[..limit], Trained = tokens.Trained[..limit], Weights = tokens.Weights?[..limit] };
 
     /// <summary>End of the last run of trained tokens that ends within the limit; 0 if none does.</summary>
     private static int EndOfLastWhole(ReadOnlySpan<bool> trained, int limit)
@@ -37,14 +37,12 @@ public static class LengthLimit
         var answer = run < 0 ? tokens.Ids.Length - from : run;
         var (prompt, kept) = Division(from, answer, limit);
         var ending = kept < answer ? Math.Min(tokens.Ending, kept) : 0;
-        int[] ids =
-        [
-            .. tokens.Ids.AsSpan(from - prompt, prompt), .. tokens.Ids.AsSpan(from, kept - ending), .. tokens.Ids.AsSpan(from + answer - ending, ending),
-        ];
+        T[] Kept<T>(T[] all) => [.. all.AsSpan(from - prompt, prompt), .. all.AsSpan(from, kept - ending), .. all.AsSpan(from + answer - ending, ending)];
+        var ids = Kept(tokens.Ids);
         if (tokens.Ids[0] == bos) ids[0] = tokens.Ids[0];
         var trained = new bool[ids.Length];
         trained.AsSpan(prompt).Fill(true);
-        return tokens with { Ids = ids, Trained = trained };
+        return tokens with { Ids = ids, Trained = trained, Weights = tokens.Weights is { } weights ? Kept(weights) : null };
     }
 
     /// <summary>

@@ -23,6 +23,9 @@ public sealed record MaskSettings
 /// <param name="IsText">Whether it is a running text, which may be cut anywhere.</param>
 public sealed record Tokens(int[] Ids, bool[] Trained, bool IsText = false)
 {
+    /// <summary>(T) what the loss of a token that is trained on is multiplied by; null where each counts once.</summary>
+    public float[]? Weights { get; init; }
+
     /// <summary>Lengths of the answers that follow one shared prompt, each meant right behind it; empty where the ids are one sequence.</summary>
     public IReadOnlyList<int> Answers { get; init; } = [];
 
@@ -94,9 +97,9 @@ public static class Rendering
     {
         var rendered = (codec.Render ?? throw NoTemplate())(conversation);
         var end = rendered.Turns.LastOrDefault(turn => turn.Role == "assistant" && turn.End > turn.Start)?.End ?? 0;
-        if (conversation.Messages.Any(m => m.Weight != 1 || m.Parts.Any(p => p.Weight is not (0 or 1)))) throw new RowException("has weights other than 0 and 1");
         return new Tokens(rendered.Ids, Mask(conversation, rendered, masks))
         {
+            Weights = Weights(conversation, rendered),
             Ending = Ending(rendered.Ids.AsSpan(0, end), codec),
             LeftOut = rendered.LeftOut,
             HasBrokenArguments = rendered.HasBrokenArguments,
@@ -150,6 +153,18 @@ public static class Rendering
         return trained;
     }
 
+    /// <summary>(T) what the loss of each token is multiplied by: its turn's factor, and that of its part of the content; null where all are 1.</summary>
+    private static float[]? Weights(Conversation conversation, RenderedConversation rendered)
+    {
+        if (conversation.Messages.All(m => m.Weight == 1 && m.Parts.All(p => p.Weight is 0 or 1))) return null;
+        var weights = new float[rendered.Ids.Length];
+        weights.AsSpan().Fill(1);
+        foreach (var turn in rendered.Turns) weights.AsSpan(turn.Start..turn.End).Fill(conversation.Messages[turn.Message].Weight);
+        foreach (var part in rendered.Parts)
+            if (part.Weight > 0) weights.AsSpan(part.Start..part.End).Fill(conversation.Messages[part.Message].Weight * part.Weight);
+        return weights;
+    }
+
     /// <summary>Whether a turn says anything: a text, a call, a thought.</summary>
     private static bool HasWords(Message message) =>
         !string.IsNullOrEmpty(message.Content) || Array.Exists(Wordy, name => message.Fields?[name] is { } field && field switch
@@ -184,8 +199,8 @@ public static class Rendering
     {
         var trained = new bool[given.Ids.Length];
         for (var t = 0; t < trained.Length; t++)
-            trained[t] = (given.Trained?[t] ?? true) && (masks.TrainOnPrompt || (given.Completion?[t] ?? true));
-        return new Tokens(given.Ids, trained);
+            trained[t] = (given.Trained?[t] ?? true) && (masks.TrainOnPrompt || (given.Completion?[t] ?? true)) && given.Weights?[t] != 0;
+        return new Tokens(given.Ids, trained) { Weights = given.Weights is { } weights && Array.Exists(weights, w => w is not (0 or 1)) ? weights : null };
     }
 
     /// <summary>Length of the common beginning of a prompt's ids and the whole's: where the completion begins.</summary>

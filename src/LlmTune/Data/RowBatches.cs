@@ -66,15 +66,18 @@ public static class RowBatches
         List<int> ids = [];
         List<bool> trained = [];
         List<int> sources = [];
+        List<float>? weights = null;
         Document? first = null;
         foreach (var slice in slices)
         {
             var document = corpus.Read(slice);
             first ??= document;
+            if (document.Weights is not null) weights ??= [.. Enumerable.Repeat(1f, ids.Count)];
+            weights?.AddRange(document.Weights ?? Enumerable.Repeat(1f, document.Length));
             ids.AddRange(document.Ids);
             trained.AddRange(document.Trained);
             sources.AddRange(Enumerable.Repeat(document.Source, document.Length));
         }
-        return new Document([.. ids], [.. trained], first!.Key, first.Source) { TokenSources = [.. sources] };
+        return new Document([.. ids], [.. trained], first!.Key, first.Source) { TokenSources = [.. sources], Weights = weights?.ToArray() };
     }
 }

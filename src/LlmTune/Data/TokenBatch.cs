@@ -35,6 +35,9 @@ public sealed record TokenBatch
     /// </summary>
     public IReadOnlyList<JudgedAnswer> Answers { get; init; } = [];
 
+    /// <summary>(S) what the loss of each token that is trained on is multiplied by; empty where each counts once.</summary>
+    public float[] Weights { get; init; } = [];
+
     public int Tokens => Ids.Length;
 
     public int Documents => Keys.Length;
@@ -71,6 +74,7 @@ public sealed record TokenBatch
         List<int> ids = [], positions = [], bounds = [0], predicting = [], targets = [], sources = [], targetSources = [];
         List<ulong> keys = [];
         List<JudgedAnswer> answers = [];
+        List<float> weights = [];
         foreach (var document in documents)
         {
             if (document.Length == 0) continue;
@@ -81,6 +85,8 @@ public sealed record TokenBatch
             {
                 if (!document.Trained[t]) continue;
                 predicting.Add(start + t - 1);
+                if (document.Weights is not null && weights.Count == 0) weights.AddRange(Enumerable.Repeat(1f, targets.Count));
+                if (document.Weights is not null || weights.Count > 0) weights.Add(document.Weights?[t] ?? 1);
                 targets.Add(document.Ids[t]);
                 targetSources.Add(document.TokenSources?[t] ?? document.Source);
             }
@@ -100,6 +106,7 @@ public sealed record TokenBatch
             Sources = [.. sources],
             TargetSources = [.. targetSources],
             Answers = answers,
+            Weights = [.. weights],
         };
     }
 }

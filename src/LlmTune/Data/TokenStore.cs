@@ -14,9 +14,11 @@ namespace LlmTune.Data;
 /// <param name="Line">Line (or row) on which it begins.</param>
 /// <param name="Prompt">Of judged answers how many tokens their prompt has; it is stored once, and stands in a batch before each of them.</param>
 /// <param name="Answers">How many judged answers; 0 of an example to imitate.</param>
+/// <param name="Weighted">1 if a weight for each token follows the tokens.</param>
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct StoredDocument(
-    long Offset, ulong Content, long Line, int Length, int Trained, int File, int Prompt = 0, int Answers = 0, Verdict Verdict = Verdict.None);
+    long Offset, ulong Content, long Line, int Length, int Trained, int File, int Prompt = 0, int Answers = 0, Verdict Verdict = Verdict.None,
+    int Weighted = 0);
 
 /// <summary>What is said of an answer that is judged alone.</summary>
 public enum Verdict
@@ -63,7 +65,7 @@ internal sealed record StoreHeader(string Key, SourceReport Report, IReadOnlyLis
 /// <summary>
 /// The tokenized documents of one source in a memory-mapped file, so that memory stays flat however many there are. A token is four
 /// bytes: its id, or the complement of it (−1 − id) where it is not trained on. Before a prompt with judged answers stand the lengths
-/// of these. After the tokens come the documents' table, the header as JSON and a footer with sizes and a checksum of all.
+/// of these; behind a document whose tokens do not all count once their weights, as float32. After the tokens come the documents' table, the header as JSON and a footer with sizes and a checksum of all.
 /// </summary>
 internal sealed unsafe class TokenStore : IDisposable
 {
@@ -115,6 +117,23 @@ internal sealed unsafe class TokenStore : IDisposable
         try
         {
             return new ReadOnlySpan<int>((int*)file + _documents[index].Offset + start, length).ContainsAnyInRange(0, int.MaxValue);
+        }
+        finally
+        {
+            _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        }
+    }
+
+    /// <summary>Copies out what the tokens of a part of a document count; null where each counts once.</summary>
+    /// <exception cref="ObjectDisposedException">The store is closed.</exception>
+    public float[]? ReadWeights(int index, int start, int length)
+    {
+        if (_documents[index].Weighted == 0) return null;
+        byte* file = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref file);
+        try
+        {
+            return new ReadOnlySpan<float>((float*)file + _documents[index].Offset + _documents[index].Length + start, length).ToArray();
         }
         finally
         {

@@ -36,10 +36,12 @@ internal sealed class TokenWriter : IDisposable
         for (var t = 0; t < count; t++) buffer[answers + t] = tokens.Trained[t] ? tokens.Ids[t] : ~tokens.Ids[t];
         Write(MemoryMarshal.AsBytes(buffer.AsSpan(0, answers + count)));
         ArrayPool<int>.Shared.Return(buffer);
+        if (tokens.Weights is { } weights) Write(MemoryMarshal.AsBytes(weights.AsSpan()));
         var verdict = tokens.Desirable switch { null => Verdict.None, true => Verdict.Desirable, false => Verdict.Undesirable };
         _documents.Add(new StoredDocument(
-            _tokens + answers, content, line, tokens.Length, tokens.TrainedCount, file, tokens.Prompt, answers, verdict));
-        _tokens += answers + count;
+            _tokens + answers, content, line, tokens.Length, tokens.TrainedCount, file, tokens.Prompt, answers, verdict,
+            tokens.Weights is null ? 0 : 1));
+        _tokens += answers + count + (tokens.Weights?.Length ?? 0);
     }
 
     /// <summary>Writes what follows the tokens and moves the file to its name.</summary>

@@ -31,7 +31,10 @@ public sealed record LossStatistics(double Loss, double StandardError, long Toke
     }
 }
 
-/// <summary>Loss on held-out documents, weighted by tokens, for all and by source. How documents are batched changes nothing.</summary>
+/// <summary>
+/// Loss on held-out documents, weighted by tokens, for all and by source; tokens whose loss the data multiply count as in training. How
+/// documents are batched changes nothing.
+/// </summary>
 public static class HeldOut
 {
     /// <param name="onBatch">Hears after each batch.</param>
@@ -64,6 +67,7 @@ public static class HeldOut
         Tensor Indices(int[] values) => tensor(values, ScalarType.Int64, model.Device);
         var hidden = model.Forward(Indices(batch.Ids), pass);
         var logProbabilities = statistics.LogProbabilities(hidden, Indices(batch.Predicting), Indices(batch.Targets), pass).cpu().data<float>().ToArray();
+        for (var s = 0; s < batch.Weights.Length; s++) logProbabilities[s] *= batch.Weights[s];
         List<IReadOnlyCollection<SourceLoss>> result = [];
         var bounds = batch.SupervisedBounds();
         for (var n = 0; n < batch.Documents; n++)

@@ -10,7 +10,11 @@ namespace LlmTune.Recipes;
 /// <param name="Text">What it adds to the text; empty while a character is not whole, which its last token then has.</param>
 /// <param name="Trained">Whether the model is trained to predict it.</param>
 /// <param name="Special">Whether it is a special or added token.</param>
-public sealed record PreviewToken(int Id, string Text, bool Trained, bool Special);
+public sealed record PreviewToken(int Id, string Text, bool Trained, bool Special)
+{
+    /// <summary>What its loss is multiplied by.</summary>
+    public float Weight { get; init; } = 1;
+}
 
 /// <summary>A judged answer.</summary>
 /// <param name="Name">chosen and rejected, good or bad, best to worst.</param>
@@ -30,14 +34,14 @@ public sealed record PreviewExample(string Source, string Place, IReadOnlyList<P
 
     /// <summary>Neighbours of the same kind as one piece of text.</summary>
     /// <param name="apart">Whether each special token is a piece of its own.</param>
-    public static IEnumerable<(string Text, bool Trained, bool Special)> Pieces(IReadOnlyList<PreviewToken> tokens, bool apart)
+    public static IEnumerable<(string Text, bool Trained, bool Special, float Weight)> Pieces(IReadOnlyList<PreviewToken> tokens, bool apart)
     {
         for (var i = 0; i < tokens.Count;)
         {
             var (first, start) = (tokens[i], i);
             do i++;
-            while (i < tokens.Count && tokens[i].Trained == first.Trained && !(apart && (first.Special || tokens[i].Special)));
-            yield return (string.Concat(tokens.Skip(start).Take(i - start).Select(token => token.Text)), first.Trained, apart && first.Special);
+            while (i < tokens.Count && tokens[i].Trained == first.Trained && tokens[i].Weight == first.Weight && !(apart && (first.Special || tokens[i].Special)));
+            yield return (string.Concat(tokens.Skip(start).Take(i - start).Select(token => token.Text)), first.Trained, apart && first.Special, first.Weight);
         }
     }
 }
@@ -193,7 +197,8 @@ public static class Preview
             {
                 var text = stream.Add(id);
                 if (t == shown.Length - 1) text += stream.Finish();
-                return new PreviewToken(id, text, shown.Trained[t] && (t > 0 || joined), added.Contains(id) || tokenizer.IsSpecial(id));
+                var trained = shown.Trained[t] && (t > 0 || joined);
+                return new PreviewToken(id, text, trained, added.Contains(id) || tokenizer.IsSpecial(id)) { Weight = trained ? shown.Weights?[t] ?? 1 : 1 };
             }),
         ];
     }

@@ -91,7 +91,7 @@ public static class PreviewPage
         foreach (var token in tokens)
         {
             var kind = (token.Trained ? "t" : "") + (token.Special ? " s" : "");
-            page.Append(CultureInfo.InvariantCulture, $"<span{(kind.Length > 0 ? $" class=\"{kind.Trim()}\"" : "")} title=\"{token.Id}\">{Text(token.Text)}</span>");
+            page.Append(CultureInfo.InvariantCulture, $"<span{(kind.Length > 0 ? $" class=\"{kind.Trim()}\"" : "")} title=\"{token.Id}{(token.Weight != 1 ? string.Create(CultureInfo.InvariantCulture, $" ×{token.Weight:0.###}") : "")}\">{Text(token.Text)}</span>");
         }
         page.Append("</pre>\n");
     }

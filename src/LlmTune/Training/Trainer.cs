@@ -58,7 +58,7 @@ public sealed class Trainer(
         return result;
     }
 
-    /// <summary>Adds one micro-batch's gradients; returns −Σ log p of all tokens and of each source's, on the device, float64 (1 + sources).</summary>
+    /// <summary>Adds one micro-batch's gradients; returns −Σ log p (times the weights, if there are any) of all tokens and of each source's, on the device, float64 (1 + sources).</summary>
     /// <param name="share">What a token's −log p counts in the loss.</param>
     private Tensor Accumulate(TokenBatch batch, double share)
     {
@@ -66,7 +66,8 @@ public sealed class Trainer(
         var device = model.Device;
         // Everything goes to the device before the forward pass is queued there, so that it need not wait for more.
         var (ids, predicting, targets) = (Indices(batch.Ids, device), Indices(batch.Predicting, device), Indices(batch.Targets, device));
-        var coefficients = Sft.Coefficients(batch.Supervised, share, device);
+        var weights = batch.Weights.Length > 0 ? tensor(batch.Weights).to(device) : null;
+        var coefficients = Sft.Coefficients(batch.Supervised, share, device, weights);
         using var attention = context?.Invoke(batch) ?? model.Packed(batch.Positions, batch.Bounds);
         var dropout = new KeyedDropout(Seeds.Derive((ulong)seed, (ulong)optimizer.Steps), batch.Keys, batch.Bounds, device);
         var pass = new Pass(attention, dropout);
@@ -76,6 +77,7 @@ public sealed class Trainer(
         hidden.Dispose();
         if (gradient is not null) chain.Backward(gradient);
         foreach (var group in optimizer.Groups) group.CollectGradients();
+        if (weights is not null) logProbabilities.mul_(weights);
         return Sums(logProbabilities, batch).neg_().MoveToOuterDisposeScope();
     }
 

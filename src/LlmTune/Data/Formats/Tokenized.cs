@@ -5,7 +5,7 @@ namespace LlmTune.Data.Formats;
 
 /// <summary>
 /// Rows already tokenized: <c>input_ids</c>, with <c>labels</c> (−100 where not trained on), or with TRL's <c>completion_mask</c> and
-/// <c>assistant_masks</c>, which hold together.
+/// <c>assistant_masks</c>, which hold together; <c>loss_weights</c> (<c>loss_scale</c> of ms-swift) says how much each token counts.
 /// </summary>
 internal static class Tokenized
 {
@@ -14,7 +14,8 @@ internal static class Tokenized
 
     public static RowFormat Format { get; } = new(
         "tokenized",
-        [new Part("input_ids", true), new Part("labels", false), new Part("completion_mask", false), new Part("assistant_masks", false)],
+        [new Part("input_ids", true), new Part("labels", false), new Part("completion_mask", false), new Part("assistant_masks", false),
+            new Part("loss_weights", false, "loss_scale", "weights")],
         Fits,
         Read);
 
@@ -32,9 +33,24 @@ internal static class Tokenized
                 if (labels[t] != Ignored && labels[t] != ids[t])
                     throw new RowException($"label {labels[t]} at position {t} stands over token {ids[t]}; a label is its token's id, or {Ignored}");
             }
-            return new Example.Tokens(ids, Array.ConvertAll(labels, label => label != Ignored));
+            return new Example.Tokens(ids, Array.ConvertAll(labels, label => label != Ignored)) { Weights = Weights(row, ids.Length) };
         }
-        return new Example.Tokens(ids, Mask(row, "assistant_masks", ids.Length), Mask(row, "completion_mask", ids.Length));
+        return new Example.Tokens(ids, Mask(row, "assistant_masks", ids.Length), Mask(row, "completion_mask", ids.Length)) { Weights = Weights(row, ids.Length) };
+    }
+
+    private static float[]? Weights(Fields row, int length)
+    {
+        const string part = "loss_weights";
+        if (!row.TryGet(part, out var list)) return null;
+        if (list.ValueKind != JsonValueKind.Array) throw row.Wrong(part, list, "a list of numbers");
+        var weights = new float[list.GetArrayLength()];
+        if (weights.Length != length) throw new RowException($"'{row.ColumnOf(part)}' has {weights.Length} entries, '{row.ColumnOf("input_ids")}' has {length}");
+        foreach (var (t, value) in list.EnumerateArray().Index())
+        {
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetSingle(out weights[t]) || !(weights[t] >= 0 && float.IsFinite(weights[t])))
+                throw new RowException($"'{row.ColumnOf(part)}' holds {Kinds.Describe(value)} at position {t}, expected numbers from 0");
+        }
+        return weights;
     }
 
     private static bool[]? Mask(Fields row, string part, int length)
