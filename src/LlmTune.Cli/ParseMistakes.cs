@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using LlmTune.Config;
+using LlmTune.Recipes;
 
 namespace LlmTune.Cli;
 
@@ -12,8 +13,8 @@ internal static class ParseMistakes
         var command = parsed.CommandResult.Command;
         if (parsed.Action is HelpText.HelpOfVerb) return [];
         var relevant = command.Subcommands.Count > 0 ? 1 : int.MaxValue;   // what follows an unknown verb was meant for it
-        List<string> mistakes = [.. parsed.UnmatchedTokens.Take(relevant).Select(token => Unmatched(token, command))];
-        mistakes.AddRange(Swallowed(parsed).Select(token => Unmatched(token, command)));
+        List<string> mistakes = [.. parsed.UnmatchedTokens.Take(relevant).Select(token => Unmatched(token, command, parsed))];
+        mistakes.AddRange(Swallowed(parsed).Select(token => Unmatched(token, command, parsed)));
         if (parsed.UnmatchedTokens.Count == 0) mistakes.AddRange(parsed.Errors.Select(Worded));
         return mistakes;
     }
@@ -39,12 +40,13 @@ internal static class ParseMistakes
 
     private static string NeedsValue(Option option) => $"{option.Name} needs a value: {option.Description}";
 
-    private static string Unmatched(string token, Command command)
+    private static string Unmatched(string token, Command command, ParseResult parsed)
     {
         if (IsOption(token))
         {
             var name = token.Split('=')[0];
             var options = command.Options.Concat(HelpText.Inherited(command));
+            if (TakesSettings(command) && ConfigFile.OfOption<RunConfig>(name.TrimStart('-'), ValueOf(token, parsed)) is { } setting) return $"unknown option '{name}'{setting}";
             return $"unknown option '{name}'{Suggest.Hint(Suggest.Nearest(name, options.Select(option => option.Name)))}";
         }
         var verbs = command.Subcommands.Select(verb => verb.Name).ToList();
@@ -65,6 +67,17 @@ internal static class ParseMistakes
         let before = parsed.Tokens.TakeWhile(other => !ReferenceEquals(other, token))
         where !before.Any(other => other.Type == TokenType.DoubleDash)
         select token.Value;
+
+    /// <summary>Whether a verb takes settings of a run file, key=value.</summary>
+    private static bool TakesSettings(Command command) => command.Arguments.Any(argument => argument.Name == "settings");
+
+    /// <summary>What stands behind an option: after its =, or as the next word; empty where another option follows.</summary>
+    private static string ValueOf(string token, ParseResult parsed)
+    {
+        if (token.IndexOf('=', StringComparison.Ordinal) is >= 0 and var at) return token[(at + 1)..];
+        var next = parsed.Tokens.SkipWhile(other => other.Value != token).Skip(1).FirstOrDefault()?.Value;
+        return next is null || IsOption(next) ? "" : next;
+    }
 
     private static bool IsOption(string token) => token.Length > 1 && token[0] == '-' && !char.IsAsciiDigit(token[1]);
 }

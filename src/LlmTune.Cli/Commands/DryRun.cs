@@ -1,5 +1,6 @@
 using System.Globalization;
 using LlmTune.Cli.Terminal;
+using LlmTune.Io;
 using LlmTune.Recipes;
 using Serilog;
 using Serilog.Core;
@@ -41,21 +42,21 @@ internal static class DryRun
             ("trainable", $"{trainable:N0} ({100.0 * trainable / spec.Parameters:F2} %)"),
             ("examples", $"{documents:N0}, {plan.Corpus.Eval.Length:N0} more held out"),
             ("tokens an epoch", $"{epoch.Tokens:N0}"),
-            ("rows an epoch", $"{epoch.Rows:N0} of up to {plan.Corpus.MaxLength:N0} tokens, {100 * epoch.Fill:F1} % filled"),
+            ("rows an epoch", $"{epoch.Rows:N0} of up to {plan.Corpus.MaxLength:N0} tokens{Limit(plan)}, {100 * epoch.Fill:F1} % filled"),
             ("steps", $"{plan.Steps:N0} of {plan.Shape.RowsPerStep:N0} rows"),
             ("device", $"{plan.Device}, {plan.Type.ToString().ToLowerInvariant()}"),
-            ("memory, about", $"{Bytes(memory.Total)}"),
-            ("  weights", $"{Bytes(memory.Weights)}"),
-            ("  gradients, optimizer", $"{Bytes(memory.Training)}"),
-            ("  activations kept", $"{Bytes(memory.Activations)}, {memory.Recomputed} of {spec.Blocks.Count} layers computed again"),
-            ("  chunk of the head", $"{Bytes(memory.Head)}"),
-            ("free now", $"{Bytes(plan.FreeMemory)}{(memory.Total > plan.FreeMemory ? ": not enough" : "")}"),
+            ("memory, about", $"{Sizes.Text(memory.Total)}"),
+            ("  weights", $"{Sizes.Text(memory.Weights)}"),
+            ("  gradients, optimizer", $"{Sizes.Text(memory.Training)}"),
+            ("  activations kept", $"{Sizes.Text(memory.Activations)}, {memory.Recomputed} of {spec.Blocks.Count} layers computed again"),
+            ("  chunk of the head", $"{Sizes.Text(memory.Head)}"),
+            ("free now", $"{Sizes.Text(plan.FreeMemory)}{(memory.Total > plan.FreeMemory ? ": not enough" : "")}"),
         ];
         var width = rows.Max(row => row.Name.Length) + 2;
         return string.Concat(rows.Select(row => $"{row.Name.PadRight(width)}{row.Value.ToString(CultureInfo.InvariantCulture)}\n"));
     }
 
-    private static string Bytes(long bytes) => bytes < 1_000_000_000
-        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB")
-        : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F1} GB");
+    /// <summary>Said where the model knows fewer positions than the run file asks for.</summary>
+    private static string Limit(RunPlan plan) => plan.Corpus.MaxLength >= plan.Config.Data.MaxLength ? ""
+        : string.Create(CultureInfo.InvariantCulture, $", all that the model knows (data.max_length is {plan.Config.Data.MaxLength:N0})");
 }

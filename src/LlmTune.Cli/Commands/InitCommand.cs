@@ -1,10 +1,14 @@
 using System.CommandLine;
+using System.Globalization;
+using LlmTune.Adapters;
 using LlmTune.Cli.Terminal;
 using LlmTune.Config;
+using LlmTune.Io;
 using LlmTune.Models;
 using LlmTune.Native;
 using LlmTune.Recipes;
 using LlmTune.Recipes.OtherTools;
+using LlmTune.Tokenization;
 using Spectre.Console;
 
 namespace LlmTune.Cli.Commands;
@@ -34,7 +38,7 @@ internal static class InitCommand
         };
         var from = new Option<string>("--from") { Description = "run file of LLaMA-Factory, axolotl or torchtune to translate", HelpName = "file" };
         var force = new Option<bool>("--force") { Description = "overwrite the file if it is there" };
-        method.OneOf([.. Methods.Keys]);
+        method.OneOf(name => ConfigFile.OfValue<RunConfig>("method", name), [.. Methods.Keys]);
         var command = new Verb("init", "write a commented run file to start from",
             "init run.yaml --model models/Qwen2.5-0.5B-Instruct --data data/train.jsonl",
             "init full.yaml --method full --model Qwen/Qwen3-0.6B --data data/domain.jsonl --data data/general.jsonl",
@@ -74,13 +78,48 @@ internal static class InitCommand
     private static int Run(string file, string? model, IReadOnlyList<string> data, StarterMethod method, Session session)
     {
         (model, data) = Ask(model, data, session.Screen);
-
         var folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        foreach (var source in data.Where(source => source != "-" && !source.Contains('*', StringComparison.Ordinal) && !Path.Exists(source)))
-            session.Log.Warning("there is no file {Data} yet", source);
-
-        Write(file, Text(Path.GetFileName(file), Fitted(Run(folder, model, data, method), model, session)), session);
+        var start = StartingPoint(model, method, session);
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Replace('\\', '/')));
+        var here = StarterFile.For(start.Model, name, data, method, start.Adapter);
+        here = here with { Model = start.Settings(here.Model) };
+        var fitted = Fitted(here, data, session);
+        // What was read by its path from here is written by its path from the file.
+        var written = fitted with
+        {
+            Model = fitted.Model with { Path = ModelPath(start.Model, folder) },
+            Adapter = fitted.Adapter is LoraConfig { Path: { } adapter } lora ? lora with { Path = Relative(adapter, folder) } : fitted.Adapter,
+            Data = fitted.Data with { Sources = [.. fitted.Data.Sources.Select(source => source with { Path = source.Path == "-" ? "-" : Relative(source.Path!, folder) })] },
+        };
+        Write(file, Text(Path.GetFileName(file), written), session);
         return 0;
+    }
+
+    /// <summary>What the user starts from.</summary>
+    /// <param name="Model">Folder or hub id.</param>
+    /// <param name="Adapter">The run whose adapter goes on being trained; null for a fresh one.</param>
+    /// <param name="Settings">What of a run's own settings goes on to hold.</param>
+    private sealed record Start(string Model, string? Adapter, Func<ModelConfig, ModelConfig> Settings);
+
+    /// <summary>A model; or a run, whose model it is, or whose adapter and base.</summary>
+    /// <exception cref="RequestException">A run with an adapter, and a method that has no use for one.</exception>
+    private static Start StartingPoint(string model, StarterMethod method, Session session)
+    {
+        if (!RunFolder.Is(model)) return new Start(model, null, settings => settings);
+        var run = RunFolder.Open(model);
+        if (!run.IsFinished) throw new RequestException($"--model {model} is a run that has not finished: it has neither adapter nor model");
+        if (RunFolder.ModelOf(model) is var whole && whole != model)
+        {
+            session.Log.Information("{Run} is a run; its model {Model} is trained on", model, whole);
+            return new Start(whole, null, settings => settings);
+        }
+        var config = run.ReadConfig().Model;
+        if (method != StarterMethod.Lora)
+            throw new RequestException($"--model {model} is a run with an adapter, and --method {method.ToString().ToLowerInvariant()} trains whole models; "
+                + $"merge it first: llmtune merge {model} --output {Path.TrimEndingDirectorySeparator(model)}-merged");
+        session.Log.Information("{Run} is a run with an adapter on {Base}: that adapter is trained on. For a new one on top of it, merge first: llmtune merge {Run} --output {Merged}",
+            model, config.Path, model, Path.TrimEndingDirectorySeparator(model) + "-merged");
+        return new Start(config.Path, model, settings => settings with { Tokenizer = config.Tokenizer, ChatTemplate = config.ChatTemplate });
     }
 
     private static void Write(string file, string text, Session session)
@@ -93,33 +132,65 @@ internal static class InitCommand
         session.Log.Information("Next: look it over, then llmtune preview {File} --check, and llmtune train {File}", ProgramPath.Quoted(file), ProgramPath.Quoted(file));
     }
 
-    /// <summary>The run; paths in it are relative to the folder of its file.</summary>
-    internal static RunConfig Run(string folder, string model, IEnumerable<string> data, StarterMethod method) => StarterFile.For(
-        LooksLikeFolder(model) || Directory.Exists(model) ? Relative(model, folder) : model,
-        Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Replace('\\', '/'))),
-        data.Select(path => path == "-" ? path : Relative(path, folder)),
-        method);
-
-    /// <summary>The run as it fits this machine; as it is where the model is not there yet.</summary>
-    private static RunConfig Fitted(RunConfig run, string model, Session session)
+    /// <summary>The run as it fits data, model and this machine; what of them is not here is said.</summary>
+    /// <param name="run">With paths from here.</param>
+    /// <exception cref="RequestException">The data cannot be trained on.</exception>
+    private static RunConfig Fitted(RunConfig run, IReadOnlyList<string> data, Session session)
     {
-        ModelFolder found;
+        if (data.Contains("-"))
+        {
+            session.Log.Warning("the file is not fitted to the data, which the standard input brings at the time");
+            return run;
+        }
+        if (Model(run, session) is not var (folder, tokenizer))
+            return run with { Data = run.Data with { Sources = [.. run.Data.Sources.Select(source => StarterData.Describe(source, session.Log))] } };
+        Libtorch.Load();
+        var read = StarterData.Read(run, folder, tokenizer, session.Log, session.Interrupt.Token);
+        var fit = StarterFit.Of(run, read, folder);
+        Say(fit, read, session);
+        return fit.Run;
+    }
+
+    /// <summary>The model and its tokenizer; null where one of them is not here, which is said.</summary>
+    private static (ModelFolder, HfTokenizer)? Model(RunConfig run, Session session)
+    {
         try
         {
-            found = ModelFolder.Open(model);
+            var folder = ModelFolder.Open(run.Model.Path);
+            return (folder, HfTokenizer.Load(run.Model.Tokenizer is { } other ? HubCache.Resolve(other) : folder.Path));
         }
         catch (RequestException e)
         {
             session.Log.Warning("the file is not fitted to the model and to this machine's memory: {Problem}", e.Message);
-            return run;
+            return null;
         }
-        Libtorch.Load();
-        var (fitted, needed, free) = StarterFile.Fit(run, found);
-        session.Log.Information("{Rows} rows of {Length:N0} tokens at once: about {Needed:F1} GB of {Free:F1} GB that are free here",
-            fitted.Training.PerDeviceTrainBatchSize, fitted.Data.MaxLength, needed / 1e9, free / 1e9);
-        if (needed > free)
-            session.Log.Warning("that is more than there is: {Advice}", run.Adapter is null ? "--method lora takes far less" : "a smaller model, or a smaller data.max_length");
-        return fitted;
+    }
+
+    private static void Say(StarterFit fit, StarterData data, Session session)
+    {
+        var (log, training) = (session.Log, fit.Run.Training);
+        log.Information("{Documents:N0} documents of {Mean:N0} tokens on average, the longest {Longest:N0}{Measured}; {HeldOut}",
+            data.Documents, data.Mean, data.Longest,
+            data.IsWhole ? "" : string.Create(CultureInfo.InvariantCulture, $" (of the first {data.Lengths.Count:N0})"), fit.HeldOut == 0 ? "none is held out" : string.Create(CultureInfo.InvariantCulture, $"{fit.HeldOut:N0} held out"));
+        log.Information("{Steps:N0} steps: {PerEpoch:N0} an epoch of {Step}, {Epochs} {EpochsWord}",
+            fit.Steps, fit.StepsPerEpoch, StepOf(fit), training.NumTrainEpochs, training.NumTrainEpochs == 1 ? "epoch" : "epochs");
+        log.Information("{Rows} {RowsWord} of up to {Length:N0} tokens at once: about {Needed} of {Free} that are free here",
+            training.PerDeviceTrainBatchSize, training.PerDeviceTrainBatchSize == 1 ? "row" : "rows", fit.Run.Data.MaxLength, Sizes.Text(fit.Needed), Sizes.Text(fit.Free));
+        if (fit.Needed > fit.Free)
+            log.Warning("that is more than there is: {Advice}", fit.Run.Adapter is null ? "--method lora takes far less" : "a smaller model, or a smaller data.max_length");
+        if (fit.TooLong > 0)
+            log.Warning("{Share:P1} of the documents are longer than a row of {Length:N0} tokens and are left out; data.truncation: truncate cuts them", fit.TooLong, fit.Run.Data.MaxLength);
+        if (fit.Steps < StarterFit.FewestSteps)
+            log.Warning("{Steps:N0} steps teach little: the data is very small", fit.Steps);
+    }
+
+    private static string StepOf(StarterFit fit)
+    {
+        var rows = fit.Run.Training.PerDeviceTrainBatchSize * fit.Run.Training.GradientAccumulationSteps;
+        var packed = fit.DocumentsPerStep > rows;
+        var inRows = string.Create(CultureInfo.InvariantCulture, $"{rows} {(rows == 1 ? "row" : "rows")}");
+        return fit.DocumentsPerStep == 0 ? inRows
+            : string.Create(CultureInfo.InvariantCulture, $"{fit.DocumentsPerStep:N0} documents{(packed ? $" in {inRows}" : "")}");
     }
 
     internal static string Text(string name, RunConfig run) => $"""
@@ -155,6 +226,8 @@ internal static class InitCommand
     /// <summary>Anything but owner/name, which may be a hub id.</summary>
     private static bool LooksLikeFolder(string model) =>
         model.StartsWith('.') || model.StartsWith('~') || Path.IsPathRooted(model) || model.Count(c => c is '/' or '\\') != 1;
+
+    private static string ModelPath(string model, string folder) => LooksLikeFolder(model) || Directory.Exists(model) ? Relative(model, folder) : model;
 
     /// <summary>A path that was given on the command line, as it is written in a file of a folder.</summary>
     private static string Relative(string path, string folder) =>

@@ -163,7 +163,9 @@ internal sealed class PreviewScreen(IAnsiConsole console)
             var (label, style) = level switch { AuditLevel.Error => ("error: ", "bold red"), AuditLevel.Warning => ("warning: ", "olive"), _ => ("not checked: ", "dim") };
             console.Line(label, style, $"{problem}\n  → {remedy}");
         }
-        if (check && !preview.HasProblem) console.Line("Check: ", "bold green", "special tokens and the ends of answers are as they should be; prompts are those of inference");
+        if (!check || preview.HasProblem) return;
+        var prompts = preview.ComparedTurns > 0 ? string.Create(CultureInfo.InvariantCulture, $"; the prompts of {preview.ComparedTurns:N0} answers are those of inference") : "";
+        console.Line("Check: ", "bold green", $"special tokens and the ends of answers are as they should be{prompts}");
     }
 
     /// <summary>Pieces of text that the terminal wraps.</summary>

@@ -65,10 +65,10 @@ internal static class TokenizeCommand
     {
         var screen = session.Screen;
         if (idsOnly) screen.Output.WriteLine(string.Join(' ', tokens.Ids));
-        else if (asJson) screen.Output.WriteLine(ToJson(tokens).ToJsonString(Readable));
+        else if (asJson) screen.Output.WriteLine(ToJson(tokens, text).ToJsonString(Readable));
         else if (screen.Results.Profile.Capabilities.Ansi) Table(tokenizer, text, tokens, screen.Results);
         else
-            for (var i = 0; i < tokens.Count; i++) screen.Output.WriteLine($"{tokens.Ids[i]}\t{VisibleText.OnOneLine(tokens.Tokens[i])}");
+            for (var i = 0; i < tokens.Count; i++) screen.Output.WriteLine($"{tokens.Ids[i]}\t{VisibleText.OnOneLine(tokens.Tokens[i])}\t{VisibleText.OnOneLine(TextOf(tokens, i, text))}");
         session.Log.Information("{Tokens:N0} {What} of {Characters:N0} characters{Share}",
             tokens.Count, tokens.Count == 1 ? "token" : "tokens", text.Length, tokens.Count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", {(double)text.Length / tokens.Count:F2} characters a token"));
         return 0;
@@ -88,11 +88,15 @@ internal static class TokenizeCommand
         console.Write(table);
     }
 
-    private static JsonObject ToJson(TokenEncoding tokens) => new()
+    /// <summary>What of the text a token stands for; nothing for tokens that were added to it.</summary>
+    private static string TextOf(TokenEncoding tokens, int i, string text) => tokens.Special[i] ? "" : tokens.Spans[i].Of(text);
+
+    private static JsonObject ToJson(TokenEncoding tokens, string text) => new()
     {
         ["count"] = tokens.Count,
         ["ids"] = new JsonArray([.. tokens.Ids.Select(id => (JsonNode)id)]),
         ["tokens"] = new JsonArray([.. tokens.Tokens.Select(token => (JsonNode)token)]),
+        ["texts"] = new JsonArray([.. Enumerable.Range(0, tokens.Count).Select(i => (JsonNode)TextOf(tokens, i, text))]),
         ["spans"] = new JsonArray([.. tokens.Spans.Select(span => (JsonNode)new JsonArray(span.Start, span.End))]),
     };
 

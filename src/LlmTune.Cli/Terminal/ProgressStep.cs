@@ -1,4 +1,5 @@
 using System.Globalization;
+using LlmTune.Io;
 
 namespace LlmTune.Cli.Terminal;
 
@@ -59,7 +60,7 @@ public sealed record ProgressStep(int Step, int TotalSteps, double Loss)
         {
             if (TokensPerSecond is { } speed) yield return Say($"{speed:N0} tok/s");
             if (Mfu is { } mfu) yield return Say($"{100 * mfu:F0} % MFU");
-            if (Memory is var (used, total)) yield return total > 0 ? Say($"{used / 1e9:F1} of {total / 1e9:F1} GB") : Say($"{used / 1e9:F1} GB");
+            if (Memory is var (used, total)) yield return total > 0 ? $"{Sizes.Text(used)} of {Sizes.Text(total)}" : Sizes.Text(used);
         }
     }
 

@@ -7,7 +7,7 @@ namespace LlmTune.Adapters;
 /// Which modules get an adapter, and with what rank and scaling, and which are trained as copies: PEFT's rules, for a run file and
 /// for a PEFT folder alike.
 /// </summary>
-public sealed record LoraPlan
+public sealed partial record LoraPlan
 {
     public required int Rank { get; init; }
 
@@ -71,14 +71,6 @@ public sealed record LoraPlan
     /// dot or not (<c>norm</c> takes <c>input_layernorm</c>).
     /// </summary>
     public bool Saves(Part part) => ModulesToSave.Any(entry => Saves(entry, part.Name));
-
-    /// <exception cref="RequestException">An entry of modules_to_save names nothing.</exception>
-    public void RequireSavedModules(IReadOnlyList<Part> parts)
-    {
-        var nothing = ModulesToSave.Where(entry => !parts.Any(part => Saves(entry, part.Name))).ToList();
-        if (nothing.Count > 0)
-            throw new RequestException($"modules_to_save [{string.Join(", ", nothing)}] names no module of the model; it has {ShortNames(parts)}");
-    }
 
     /// <summary>The modules that are adapted, in the model's order.</summary>
     /// <param name="parts">Those that may be.</param>

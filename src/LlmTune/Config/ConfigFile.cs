@@ -68,6 +68,14 @@ public static class ConfigFile
     /// <summary>Every setting, in the order of the records.</summary>
     public static IReadOnlyList<SettingInfo> Settings<T>() where T : class => [.. Forms.Of<T>().Settings("")];
 
+    /// <summary>How an option of another program, <c>--learning_rate 1e-4</c>, is written as a setting, as it follows a message; null where it is none.</summary>
+    /// <param name="name">Without dashes in front.</param>
+    /// <param name="value">Empty where none is given.</param>
+    public static string? OfOption<T>(string name, string value) where T : class => Overrides.OfOption(name, value, (SectionForm)Forms.Of<T>());
+
+    /// <summary>What is known of a value that a setting refuses, as it follows a message; null where nothing is.</summary>
+    public static string? OfValue<T>(string setting, string value) where T : class => ((SectionForm)Forms.Of<T>()).Glossary?.OfValue(setting, value);
+
     /// <summary>The settings of a section that are not at their defaults, by name.</summary>
     public static IReadOnlyList<string> Changed<T>(T section) where T : class =>
         [.. ((SectionForm)Forms.Of<T>()).WriteChanged(section).Entries.Select(entry => entry.Key)];

@@ -17,13 +17,13 @@ internal static class Overrides
             problems.Add(place, "a setting is changed by key=value, as in adapter.r=8");
             return root;
         }
-        if (FullName(name, form, out var unknown) is not { } path)
+        var value = text.Trim() == "-" ? new ScalarNode(place, "-", Quoted: true) : YamlTree.ReadValue(text, place, problems);   // "-" is standard input
+        if (text.Trim().Length == 0) value = new ScalarNode(place, "", Quoted: false);
+        if (FullName(name, value, form, out var unknown) is not { } path)
         {
             problems.Add(place, unknown);
             return root;
         }
-        var value = text.Trim() == "-" ? new ScalarNode(place, "-", Quoted: true) : YamlTree.ReadValue(text, place, problems);   // "-" is standard input
-        if (text.Trim().Length == 0) value = new ScalarNode(place, "", Quoted: false);
         try
         {
             return Set(root, "", path.Split('.'), value);
@@ -35,18 +35,41 @@ internal static class Overrides
         }
     }
 
+    /// <summary>How an option of another program is written as a setting: <c>learning_rate=1e-4</c>; null where it is none.</summary>
+    /// <param name="name">Without dashes in front.</param>
+    /// <param name="value">Empty where none is given.</param>
+    /// <returns>What follows the name, with its separator.</returns>
+    public static string? OfOption(string name, string value, SectionForm form)
+    {
+        var node = new ScalarNode(Place.None, value.Length == 0 ? "true" : value, Quoted: false);   // an option alone is a switch
+        name = name.Replace('-', '_');
+        var shown = value.Length == 0 ? "…" : value;
+        if (FullName(name, node, form, out _) is { } path && Exists(path, form)) return $"; settings are written without dashes: {name}={shown}";
+        if (form.Glossary?.OfKey(new UnknownName("", name, node, IsOverride: true)) is { } told) return told;
+        return form.Settings("").Where(setting => setting.Leaf == name && !setting.IsSection).Select(setting => setting.Path).ToList() is [var only]
+            ? $"; settings are written without dashes: {only}={shown}" : null;
+    }
+
+    private static bool Exists(string path, SectionForm form) => form.Settings("").Any(setting => setting.Path == path && !setting.IsSection);
+
     /// <summary>A key of the top, a full name, or the own name of a setting in the section that allows it.</summary>
-    private static string? FullName(string name, SectionForm form, out string unknown)
+    private static string? FullName(string name, ConfigNode value, SectionForm form, out string unknown)
     {
         unknown = "";
         if (name.Contains('.', StringComparison.Ordinal) || form.Keys.Any(setting => setting.Key == name)) return name;
         var shortest = form.Keys.FirstOrDefault(setting => setting.ShortOverrides);
         if (shortest?.Form is SectionForm section && section.Keys.Any(setting => setting.Key == name)) return Paths.Join(shortest.Key, name);
 
+        unknown = $"unknown setting '{name}'";
+        if (form.Glossary?.OfKey(new UnknownName("", name, value, IsOverride: true)) is { } told)
+        {
+            unknown += told;
+            return null;
+        }
         var all = form.Settings("").ToList();
         var elsewhere = all.Where(setting => setting.Leaf == name).Select(setting => $"'{setting.Path}'").ToList();
         var alone = all.Where(setting => setting.Section.Length == 0 || setting.Section == shortest?.Key);
-        unknown = $"unknown setting '{name}'" + (elsewhere.Count > 0
+        unknown += (elsewhere.Count > 0
             ? $", did you mean {Suggest.Either(elsewhere)}?"
             : Suggest.Hint(Suggest.Nearest(name, alone.Select(setting => setting.Leaf)) ?? Nearest(name, all)));
         return null;

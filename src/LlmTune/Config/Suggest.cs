@@ -21,6 +21,9 @@ public static class Suggest
     /// <summary><c>, did you mean 'r'?</c>, or nothing.</summary>
     public static string Hint(string? name) => name is null ? "" : $", did you mean '{name}'?";
 
+    /// <summary><c>; write [a]</c>, or nothing.</summary>
+    public static string Write(string? form) => form is null ? "" : $"; write {form}";
+
     /// <summary><c>a, b or c</c></summary>
     public static string Either(IReadOnlyList<string> names) =>
         names.Count < 2 ? string.Concat(names) : $"{string.Join(", ", names.SkipLast(1))} or {names[^1]}";

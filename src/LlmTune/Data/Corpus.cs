@@ -46,6 +46,7 @@ public sealed class Corpus : IDisposable
     private readonly List<(int Document, int Start)> _ends = [];
     private readonly Dictionary<int, int> _cut = [];
     private readonly List<PlainPairs> _plainPairs = [];
+    private readonly List<(int Source, string Column)> _doubledBraces = [];
     private readonly DataConfig _config;
     private readonly CorpusSettings _settings;
     private readonly string? _cache;
@@ -89,6 +90,9 @@ public sealed class Corpus : IDisposable
     /// <summary>Sources of plain text pairs for a model that has a chat template.</summary>
     public IReadOnlyList<PlainPairs> PlainPairs => _plainPairs;
 
+    /// <summary>Columns whose name a source's prompt_template writes as text, because its braces are doubled.</summary>
+    public IReadOnlyList<(int Source, string Column)> DoubledBraces => _doubledBraces;
+
     /// <summary>Changes with the documents to train on and with everything that lays them into rows, but for the seed.</summary>
     public string Fingerprint { get; private set; } = "";
 
@@ -100,7 +104,7 @@ public sealed class Corpus : IDisposable
         try
         {
             if (corpus.MaxLength < config.MaxLength)
-                log.Information("Rows hold {Length} tokens, all that the model knows; data.max_length is {Asked}", corpus.MaxLength, config.MaxLength);
+                log.Information("Rows hold {Length:N0} tokens, all that the model knows; data.max_length is {Asked:N0}", corpus.MaxLength, config.MaxLength);
             corpus.AddAll([.. config.Sources, .. config.Eval?.Sources ?? []], log, cancel);
             corpus.Divide(log);
             return corpus;
@@ -239,6 +243,7 @@ public sealed class Corpus : IDisposable
         var report = store.Header.Report;
         var found = config.Format is null && config.Name is null ? "found from the rows" : "as set";
         var unused = source.Unused();
+        _doubledBraces.AddRange(unused.Where(column => source.Settings.Template?.Text.Contains($"{{{column}}}", StringComparison.Ordinal) is true).Select(column => (_stores.Count - 1, column)));
         if (TemplateUse.Instead(source, config) is { } instead) _plainPairs.Add(new PlainPairs(_stores.Count - 1, instead));
         log.Information("{Source}: {Rows} of the format {Format}, {How}{Unused}{Kept}", source.Label, Rows(report.Rows), report.Format, found,
             unused.Count == 0 ? "" : $"; columns not used: {string.Join(", ", unused)}", store.IsKept ? "; tokens of an earlier run" : "");
@@ -306,7 +311,7 @@ public sealed class Corpus : IDisposable
         Labels = [.. Report.Sources.Select(r => r.Label)];
         foreach (var source in _ends.GroupBy(e => Locate(e.Document).Store))
         {
-            log.Information("{Source}: held out is the end of each text that is longer than a row: {Count} of {Documents}, {Tokens} tokens",
+            log.Information("{Source}: held out is the end of each text that is longer than a row: {Count:N0} of {Documents:N0}, {Tokens:N0} tokens",
                 Labels[source.Key], source.Count(), _stores[source.Key].Count, source.Sum(e => (long)Stored(e.Document).Length - e.Start));
         }
         Fingerprint = Print();
@@ -346,10 +351,14 @@ public sealed class Corpus : IDisposable
         if (Judgement != Judgement.None && (_config.TrainOnPrompt || _config.MaskHistory || _config.RolesToTrain is not ["assistant"]))
             log.Warning("train_on_prompt, mask_history and roles_to_train do nothing here: of judged answers all counts, and of their prompts nothing");
         if (Report.Overlap > 0)
-            log.Warning("{Count} of {Eval} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
+            log.Warning("{Count:N0} of {Eval:N0} held-out rows also stand among those trained on: their loss says little about new text", Report.Overlap, Eval.Length);
         var duplicates = Report.Sources.Sum(s => s.Duplicates);
         if (duplicates > 0 && !_config.Deduplicate) log.Information("Exact duplicates: {Rows}; data.deduplicate: true leaves them out", Rows(duplicates));
-        if (_config.Mixing == MixingMode.Once && _config.Sources.Select(s => s.Weight).Distinct().Skip(1).Any())
+        if (_config.Mixing != MixingMode.AllExhausted && _config.Sources.Any(s => s.MaxRepeats is not null))
+            log.Warning("max_repeats of a source does nothing unless data.mixing is all_exhausted");
+        if (_config.Mixing == MixingMode.Once && _config.Sources.Count == 1 && _config.Sources[0].Weight != 1)
+            log.Warning("the weight of {Source} does nothing: it is the only source, and data.mixing: once takes each row once", Labels[0]);
+        else if (_config.Mixing == MixingMode.Once && _config.Sources.Any(s => s.Weight != 1))
         {
             log.Warning(
                 "data.mixing: once takes each row once, whatever the weights; the shares come out as {Shares}. "

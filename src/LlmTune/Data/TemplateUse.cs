@@ -32,10 +32,17 @@ internal static class TemplateUse
     /// <summary>The columns by which a source's plain pairs go through the template; null where they do, or where there is none.</summary>
     public static string? Instead(Source source, SourceConfig config)
     {
-        if (!source.Settings.HasTemplate || source.Format != PromptCompletion.Format || source.First() is not { } row || PromptCompletion.IsConversation(row)) return null;
-        var question = source.Template is null ? $"question: {Written(row.ColumnOf("prompt"))}, " : "";
+        if (AsConversation(source) is not { } columns) return null;
         var format = config.Format is null ? "" : $"format: {QuestionAnswer.Format.Name}, ";
-        return $"{format}columns: {{ {question}answer: {Written(row.ColumnOf("completion"))} }}";
+        return $"{format}columns: {{ {string.Join(", ", columns.Select(column => $"{column.Key}: {Written(column.Value)}"))} }}";
+    }
+
+    /// <summary>The same as parts and columns.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string>>? AsConversation(Source source)
+    {
+        if (!source.Settings.HasTemplate || source.Format != PromptCompletion.Format || source.First() is not { } row || PromptCompletion.IsConversation(row)) return null;
+        var answer = KeyValuePair.Create("answer", row.ColumnOf("completion"));
+        return source.Template is null ? [KeyValuePair.Create("question", row.ColumnOf("prompt")), answer] : [answer];
     }
 
     /// <summary>The name of a column as a run file has it.</summary>

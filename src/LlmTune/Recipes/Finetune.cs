@@ -55,7 +55,7 @@ public static class Finetune
             log.Warning("{Check}: {Problem}\n  → {Remedy}", finding.Check, finding.Problem, finding.Remedy);
 
         var recomputed = plan.Memory(trainable).Recomputed;
-        log.Information("{Steps:N0} steps of {Rows} rows of up to {Length:N0} tokens, {Fill:P0} filled{Recomputed}",
+        log.Information("{Steps:N0} steps of {Rows:N0} rows of up to {Length:N0} tokens, {Fill:P0} filled{Recomputed}",
             total, plan.Shape.RowsPerStep, corpus.MaxLength, plan.Batches.Plan.Fill,
             recomputed > 0 ? $"; {recomputed} of {folder.Spec.Blocks.Count} blocks are recomputed in the backward pass" : "");
 

@@ -93,6 +93,9 @@ public sealed record PreviewResult
 
     public required IReadOnlyList<AuditFinding> Findings { get; init; }
 
+    /// <summary>Answers whose prompt was compared with that of inference; 0 where no row is a conversation.</summary>
+    public required long ComparedTurns { get; init; }
+
     /// <summary>Whether the run would go wrong, or may.</summary>
     public bool HasProblem => Findings.Any(finding => finding.Level is AuditLevel.Error or AuditLevel.Warning);
 }
@@ -107,6 +110,7 @@ public static class Preview
     /// <exception cref="RequestException">What training would refuse of the data, in the same words.</exception>
     public static PreviewResult Run(RunConfig config, int examples, ILogger log, IProgress<DataProgress>? onProgress = null, CancellationToken cancel = default)
     {
+        RunPlan.RequireModel(config.Model.Path);
         var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
         var tokenizer = RunData.Tokenizer(config, folder);
         tokenizer.RequireEosWithin(RunData.Vocabulary(config, folder));
@@ -140,6 +144,7 @@ public static class Preview
             StepsPerEpoch = stepsPerEpoch,
             Steps = steps,
             FormsOfCalls = prompts.FormsOfCalls,
+            ComparedTurns = prompts.Turns,
             Findings = [.. StoredAudit.Check(config, tokenizer, template, corpus, folder), .. TokenAudit.CheckPrompts(prompts.Inexact, prompts.Turns)],
         };
     }

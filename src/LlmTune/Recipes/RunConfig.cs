@@ -4,11 +4,13 @@ using LlmTune.Config;
 using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Objectives;
+using LlmTune.Recipes.Wording;
 using LlmTune.Training;
 
 namespace LlmTune.Recipes;
 
 /// <summary>A run, as it stands in its run file. Each section is described beside the part that it builds.</summary>
+[Glossary(typeof(RunGlossary))]
 public sealed record RunConfig : ISettingRules
 {
     [Key("version"), Doc("of this format")]
@@ -39,9 +41,10 @@ public sealed record RunConfig : ISettingRules
     /// <exception cref="RequestException">Everything that is wrong with it.</exception>
     public static RunConfig Load(string path, params IEnumerable<string> overrides) => RunFile.Load(path, overrides).Config.Resolved();
 
-    /// <summary>The same with the defaults that depend on several sections.</summary>
+    /// <summary>The same with the defaults that depend on several sections, and with the model that a run has written in the place of its folder.</summary>
     public RunConfig Resolved() => this with
     {
+        Model = Model with { Path = RunFolder.ModelOf(Model.Path) },
         Training = Training with
         {
             LearningRate = Training.LearningRate ?? (Adapter is null ? 2e-5 : 2e-4),

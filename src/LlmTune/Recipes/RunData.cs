@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using LlmTune.Adapters;
 using LlmTune.Data;
 using LlmTune.Models;
@@ -7,7 +8,7 @@ using LlmTune.Tokenization;
 namespace LlmTune.Recipes;
 
 /// <summary>The data of a run, as training and preview both see them.</summary>
-internal static class RunData
+internal static partial class RunData
 {
     private const int AuditedRows = 100;
 
@@ -125,6 +126,34 @@ internal static class RunData
         }
     }
 
+    /// <summary>Names in doubled braces that should have been filled in, in the first rows of each source.</summary>
+    private static IEnumerable<AuditFinding> Placeholders(HfTokenizer tokenizer, Corpus corpus)
+    {
+        foreach (var (source, documents) in corpus.Training.Index())
+        {
+            var rows = documents.Take(AuditedRows).ToList();
+            var found = rows.Select(row => Placeholder().Match(tokenizer.Decode([.. corpus.Sequences(row).SelectMany(sequence => sequence.Ids)]))).ToList();
+            var count = found.Count(match => match.Success);
+            if (count == 0) continue;
+            var first = found.FindIndex(match => match.Success);
+            yield return new AuditFinding(
+                "placeholder", AuditLevel.Warning,
+                FormattableString.Invariant($"{corpus.Labels[source]}: {count:N0} of the first {rows.Count:N0} documents hold a name in braces that nothing has filled in, ")
+                + $"first in {corpus.Place(rows[first])}: {found[first].Value}",
+                "prompt_template writes a column as {name}, with one brace on each side; what the rows themselves hold has to be filled in there");
+        }
+        foreach (var (source, name) in corpus.DoubledBraces)
+        {
+            yield return new AuditFinding(
+                "placeholder", AuditLevel.Warning,
+                $"{corpus.Labels[source]}: prompt_template writes {{{name}}} as it stands: doubled braces are braces",
+                $"write {{{name}}} in it, with one brace on each side, for the text of the column {name}");
+        }
+    }
+
+    [GeneratedRegex(@"\{\{-?\s*[A-Za-z_][\w.]*\s*-?\}\}")]
+    private static partial Regex Placeholder();
+
     /// <summary>Mistakes with special tokens in the first rows of each source.</summary>
     /// <param name="template">The template of the run: what it closes answers with is saved as an end of generation.</param>
     /// <param name="embeddings">Null where the weights are not there.</param>
@@ -137,6 +166,6 @@ internal static class RunData
             return new AuditRow(ids, trained, isText ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => trained[i] && (i + 1 == ids.Length || !trained[i + 1]))]);
         }).ToList();
         var stops = new[] { tokenizer.EosId, template is null ? null : EndOfTurn.Of(template, tokenizer) }.OfType<int>().Concat(folder.GenerationEndTokens).Distinct().ToArray();
-        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus), .. LeftOut(corpus), .. PlainPairs(corpus)];
+        return [.. TokenAudit.Check(tokenizer, rows, stops, padId: null, embeddings), .. Borders(corpus), .. LeftOut(corpus), .. PlainPairs(corpus), .. Placeholders(tokenizer, corpus)];
     }
 }

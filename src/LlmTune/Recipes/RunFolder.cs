@@ -40,6 +40,10 @@ public sealed class RunFolder
 
     public static RunFolder Open(string path) => new(path);
 
+    /// <summary>The model that a run of all weights has written; any other path as it is.</summary>
+    public static string ModelOf(string path) =>
+        Is(path) && File.Exists(System.IO.Path.Combine(Open(path).Model, "config.json")) ? Open(path).Model : path;
+
     /// <summary>The runs that wait beside this one for one to be whole, put aside by it or by earlier attempts.</summary>
     public IReadOnlyList<string> Replaced => ReplacedRuns.Of(Path);
 

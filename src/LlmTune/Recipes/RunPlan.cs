@@ -1,6 +1,7 @@
 using LlmTune.Adapters;
 using LlmTune.Data;
 using LlmTune.Models;
+using LlmTune.Native;
 using LlmTune.Tokenization;
 using LlmTune.Training;
 using Serilog;
@@ -60,6 +61,7 @@ public sealed class RunPlan : IDisposable
         RequireModel(config.Model.Path);
         var folder = ModelFolder.Open(config.Model.Path, config.Model.IgnoreUnexpectedTensors);
         var memory = new RunMemory(config, folder, device);
+        if (config.Adapter is LoraConfig { Path: null }) memory.CountTrainable();   // what names no module is said before the data is read
         var tokenizer = RunData.Tokenizer(config, folder);
         tokenizer.RequireEosWithin(RunData.Vocabulary(config, folder));
         var template = ChatTemplate.For(tokenizer, tokenizer.Folder, config.Model.ChatTemplate, config.TemplateVariables);
@@ -68,6 +70,8 @@ public sealed class RunPlan : IDisposable
             Devices.TypeOf(config.Model.Dtype, device).ToString().ToLowerInvariant(),
             config.Model.Init == ModelInit.Random ? ", with random weights" : "");
 
+        if (device.type == DeviceType.CPU && Devices.TypeOf(config.Model.Dtype, device) == ScalarType.BFloat16 && !Machine.Examine().HasFastBFloat16)
+            log.Warning("{Problem}", "model.dtype: bfloat16 is some 14 times slower than float32 on this processor, which has neither AVX512_BF16 nor AMX; float32 (or auto) takes twice the memory for the weights");
         var settings = RunData.Settings(config, folder, Codec.Of(tokenizer, template, RunData.Vocabulary(config, folder)), onProgress) with { CacheFolder = RunData.CacheFolder() };
         var corpus = Corpus.Build(config.Data, settings, log, cancel);
         try
@@ -86,14 +90,18 @@ public sealed class RunPlan : IDisposable
         }
     }
 
-    /// <summary>A run's folder is no model: it says which folder is, or how to go on from its adapter.</summary>
-    private static void RequireModel(string path)
+    /// <summary>The folder of a run with an adapter is no model: it says how to go on from it.</summary>
+    internal static void RequireModel(string path)
     {
         if (!RunFolder.Is(path)) return;
         var run = RunFolder.Open(path);
-        throw new RequestException(AdapterFolder.Is(run.Adapter)
-            ? $"model.path {path} is a run with an adapter; go on from it with adapter.path: {path} and the base as model.path, or merge it first (llmtune merge)"
-            : $"model.path {path} is a run; its model is {run.Model}");
+        if (!run.IsFinished) throw new RequestException($"model.path {path} is a run that has not finished: it has neither adapter nor model");
+        throw new RequestException(string.Join('\n', (string[])
+        [
+            $"model.path {path} is a run with an adapter, not a model",
+            $"  to train its adapter on: model.path: {run.ReadConfig().Model.Path}, and adapter: {{ path: {path} }}",
+            $"  to train a new adapter on what it has learnt: llmtune merge {path} --output {Path.TrimEndingDirectorySeparator(path)}-merged, and that folder as model.path",
+        ]));
     }
 
     /// <summary>The model on its device, from its weights or drawn at random.</summary>

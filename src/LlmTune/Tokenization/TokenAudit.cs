@@ -3,7 +3,7 @@ namespace LlmTune.Tokenization;
 /// <summary>How much a finding weighs: the run would go wrong, it may, or it could not be looked at.</summary>
 public enum AuditLevel { Error, Warning, Unchecked }
 
-/// <param name="Check">double-bos, end-of-turn, stop-token, pad-token, untrained-tokens, inexact-prompt, left-out or arguments.</param>
+/// <param name="Check">double-bos, double-end, end-of-turn, stop-token, pad-token, untrained-tokens, inexact-prompt, left-out or arguments.</param>
 /// <param name="Problem">What is wrong, with the tokens by name.</param>
 /// <param name="Remedy">What to do about it.</param>
 public sealed record AuditFinding(string Check, AuditLevel Level, string Problem, string Remedy);
@@ -51,6 +51,7 @@ public static class TokenAudit
         AuditEmbeddings? embeddings = null) =>
     [
         .. DoubleBos(tokenizer, rows),
+        .. DoubleEnd(tokenizer, rows),
         .. EndOfTurn(tokenizer, rows, stopIds),
         .. PadToken(tokenizer, rows, padId),
         .. UntrainedTokens(tokenizer, rows, embeddings),
@@ -81,6 +82,27 @@ public static class TokenAudit
             $"{doubled:N0} of {rows.Count:N0} rows begin with {Name(tokenizer, bos)} twice",
             "the text has the token already and the tokenizer adds another: take it out of the text or the template, or encode without "
             + "special tokens");
+    }
+
+    /// <summary>The text brings the token that ends it, and the template or the pipeline writes another behind it.</summary>
+    private static IEnumerable<AuditFinding> DoubleEnd(HfTokenizer tokenizer, IReadOnlyList<AuditRow> rows)
+    {
+        bool IsMarker(int id) => tokenizer.IsSpecial(id) || tokenizer.AddedTokens.Any(t => t.Id == id);
+        int? Doubled(AuditRow row, int end)
+        {
+            var at = end;
+            while (at >= 0 && !IsMarker(row.Ids[at]) && string.IsNullOrWhiteSpace(tokenizer.Decode([row.Ids[at]]))) at--;
+            if (at < 1 || !IsMarker(row.Ids[at])) return null;
+            var before = at - 1;
+            while (before >= 0 && !IsMarker(row.Ids[before]) && string.IsNullOrWhiteSpace(tokenizer.Decode([row.Ids[before]]))) before--;
+            return before >= 0 && row.Ids[before] == row.Ids[at] ? row.Ids[at] : null;
+        }
+        var found = rows.Select(row => (row.EndsOfTurns.Count > 0 ? row.EndsOfTurns : [row.Ids.Length - 1]).Select(end => Doubled(row, end)).FirstOrDefault(id => id is not null))
+            .OfType<int>().ToList();
+        if (found.Count == 0) yield break;
+        yield return new("double-end", AuditLevel.Error,
+            $"{found.Count:N0} of {rows.Count:N0} rows end with {Names(tokenizer, found.Distinct())} twice: the model would learn to write it as text",
+            "the text has the token already, and another is written behind it: take it out of the text, or out of the template");
     }
 
     private static IEnumerable<AuditFinding> EndOfTurn(HfTokenizer tokenizer, IReadOnlyList<AuditRow> rows, IReadOnlyCollection<int> stopIds)

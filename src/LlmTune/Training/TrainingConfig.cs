@@ -16,13 +16,13 @@ public sealed record TrainingConfig : ISettingRules
     [Key("max_steps"), Doc("steps, whatever the epochs say; -1 leaves it to them")]
     public int MaxSteps { get; init => field = Require.That(value is -1 or >= 1, "at least 1, or -1 for as many as the epochs have", value); } = -1;
 
-    [Key("per_device_train_batch_size"), Doc("rows at once; more is faster and takes more memory, the result is the same")]
+    [Key("per_device_train_batch_size"), Doc("rows at once; times gradient_accumulation_steps these are the rows of a step, which change what is learnt")]
     public int PerDeviceTrainBatchSize { get; init => field = Require.AtLeast(1, value); } = 4;
 
     [Key("per_device_eval_batch_size"), Doc("rows at once in evaluation; changes no result", Default = "as in training")]
     public int PerDeviceEvalBatchSize { get => _evalBatchSize ?? PerDeviceTrainBatchSize; init => _evalBatchSize = Require.AtLeast(1, value); }
 
-    [Key("gradient_accumulation_steps"), Doc("micro-batches in a step")]
+    [Key("gradient_accumulation_steps"), Doc("micro-batches in a step; 1 × 8 and 4 × 2 rows are the same step")]
     public int GradientAccumulationSteps { get; init => field = Require.AtLeast(1, value); } = 1;
 
     /// <summary>Null until the run is resolved: the default depends on objective and adapter.</summary>

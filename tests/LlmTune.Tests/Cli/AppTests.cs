@@ -64,7 +64,7 @@ public class AppTests
     [InlineData("quickstart --seed x", "error: --seed must be a whole number, got 'x'\nllmtune quickstart --help shows how it is used\n")]
     [InlineData("merge out", "error: --output is missing: ", true)]
     [InlineData("schema --log-file", "error: --log-file needs a value: write the log to this file too\nllmtune schema --help shows how it is used\n")]
-    [InlineData("init x.yaml --force --method qlora", "error: --method must be lora, full or pretrain, got 'qlora', did you mean 'lora'?\nllmtune init --help shows how it is used\n")]
+    [InlineData("init x.yaml --force --method qlora", "error: --method must be lora, full or pretrain, got 'qlora', which is not built yet: a base in 4 or 8 bits (QLoRA); adapter: { type: lora } trains on a base in 16 bits (more memory)\nllmtune init --help shows how it is used\n")]
     public void A_command_line_that_makes_no_sense(string line, string message, bool isStart = false)
     {
         var (code, output, error) = Run(line.Split(' '));

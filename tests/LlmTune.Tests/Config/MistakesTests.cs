@@ -100,8 +100,8 @@ public class MistakesTests
 
     [Theory]
     [InlineData("sources: []", "run.yaml:2:18: data.sources needs at least one entry, got none")]
-    [InlineData("sources: a.jsonl", "run.yaml:2:18: data.sources must be a list, got 'a.jsonl'; write [a.jsonl]")]
-    [InlineData("sources: [a.jsonl]", "run.yaml:2:19: data.sources.0 must be a section with path, format or columns …, got 'a.jsonl'")]
+    [InlineData("sources: a.jsonl", "run.yaml:2:18: data.sources must be a list, got 'a.jsonl'; write [{ path: a.jsonl }]")]
+    [InlineData("sources: [a.jsonl]", "run.yaml:2:19: data.sources.0 must be a section with path, format or columns …, got 'a.jsonl'; write { path: a.jsonl }")]
     [InlineData("sources: [{ path: a, limit: 0 }, { format: messages }]", "run.yaml:2:37: data.sources.0.limit must be at least 1, got 0\nrun.yaml:2:42: data.sources.1.path is missing: a file, a folder, a pattern (data/*.jsonl), or \"-\" for standard input")]
     [InlineData("sources: [{ path: a, columns: { prompt: 1 } }]", "run.yaml:2:49: data.sources.0.columns.prompt must be text, got the number 1; write it in quotes: '1'")]
     [InlineData("sources: [{ path: a }], eval: { fraction: 1 }", "run.yaml:2:51: data.eval.fraction must be more than 0 and less than 1, got 1")]

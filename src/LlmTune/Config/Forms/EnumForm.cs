@@ -16,7 +16,8 @@ internal sealed class EnumForm(Type type) : Form
     {
         if (node is not ScalarNode scalar || scalar.Kind == ScalarKind.Null) throw Mismatch(node);
         var name = scalar.Kind == ScalarKind.Bool ? scalar.Text.ToLowerInvariant() : scalar.Text;
-        return _values.TryGetValue(name, out var value) ? value : throw Mismatch(node, Suggest.Hint(Suggest.Nearest(name, _values.Keys)));
+        return _values.TryGetValue(name, out var value) ? value
+            : throw Mismatch(node, reading.Glossary?.OfValue(reading.Path, name) ?? Suggest.Hint(Suggest.Nearest(name, _values.Keys)));
     }
 
     public override ConfigNode Write(object value) => ScalarNode.Plain(_values.First(pair => pair.Value.Equals(value)).Key);

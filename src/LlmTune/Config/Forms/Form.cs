@@ -18,6 +18,9 @@ public abstract class Form
     /// <summary>JSON Schema (draft 7).</summary>
     public abstract JsonObject Schema();
 
+    /// <summary>How a single value that stands where it does not belong is written in this form; null where it makes no sense.</summary>
+    public virtual string? Example(ConfigNode node) => null;
+
     /// <summary>The settings below, with their full names.</summary>
     public virtual IEnumerable<SettingInfo> Settings(string path) => [];
 
@@ -51,6 +54,9 @@ public sealed class Reading
     public string Path { get; }
 
     internal int ProblemCount => _problems.Count;
+
+    /// <summary>What is known of wrong names; null where nothing is.</summary>
+    internal Glossary? Glossary => (_root as SectionForm)?.Glossary;
 
     /// <summary>Every setting there is.</summary>
     internal IEnumerable<SettingInfo> Catalog => _root.Settings("");

@@ -15,7 +15,7 @@ internal sealed class ListForm(Type item) : Form
     public override object Read(ConfigNode node, Reading reading)
     {
         if (node is not ListNode list)
-            throw Mismatch(node, node is ScalarNode { Kind: not ScalarKind.Null } scalar ? $"; write [{scalar.Text}]" : "");
+            throw Mismatch(node, Suggest.Write(Example(node) ?? (node is ScalarNode { Kind: not ScalarKind.Null } scalar ? $"[{scalar.Text}]" : null)));
         var items = Array.CreateInstance(item, list.Items.Count);
         for (var i = 0; i < items.Length; i++)
         {
@@ -23,6 +23,8 @@ internal sealed class ListForm(Type item) : Form
         }
         return Activator.CreateInstance(_list, items)!;
     }
+
+    public override string? Example(ConfigNode node) => Item.Example(node) is { } item ? $"[{item}]" : null;
 
     public override ConfigNode Write(object value) => new ListNode(Place.None, [.. ((IEnumerable)value).Cast<object>().Select(Item.Write)]);
 

@@ -81,9 +81,14 @@ internal sealed class TextForm : Form
 
     public override object Read(ConfigNode node, Reading reading) => Text(node, this);
 
+    public override string? Example(ConfigNode node) => OfText(node);
+
     public override ConfigNode Write(object value) => ScalarNode.Of((string)value);
 
     public override JsonObject Schema() => new() { ["type"] = "string" };
+
+    /// <summary>A single text, as it is written.</summary>
+    public static string? OfText(ConfigNode node) => node is ScalarNode { Kind: ScalarKind.Text, Text.Length: > 0 } ? NodeText.Flow(node) : null;
 
     /// <summary>What looks like a number or a truth value has to be quoted, since the way it is written would be lost (3.10, 007).</summary>
     public static string Text(ConfigNode node, Form form) => node switch
@@ -110,6 +115,8 @@ internal sealed partial class PathForm(bool maybe, bool maybeHub) : Form
     private static readonly SearchValues<char> EscapeValues = SearchValues.Create(Escapes);
 
     public override string Expected => "a path";
+
+    public override string? Example(ConfigNode node) => TextForm.OfText(node);
 
     public override object Read(ConfigNode node, Reading reading)
     {

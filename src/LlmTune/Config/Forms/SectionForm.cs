@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json.Nodes;
 
 namespace LlmTune.Config;
@@ -9,9 +10,15 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
 {
     private readonly Lazy<IReadOnlyList<Setting>> _settings = new(() => Setting.Of(type));
 
+    private readonly Lazy<Glossary?> _glossary = new(() =>
+        type.GetCustomAttribute<GlossaryAttribute>() is { } named ? (Glossary)Activator.CreateInstance(named.Glossary)! : null);
+
     public IReadOnlyList<Setting> Keys => _settings.Value;
 
     public (string Key, string Value)? Discriminator => discriminator;
+
+    /// <summary>Of a root record; null where it names none.</summary>
+    public Glossary? Glossary => _glossary.Value;
 
     public override string Expected => $"a section with {Suggest.Either([.. Names.Take(3)])}{(Keys.Count > 3 ? " …" : "")}";
 
@@ -22,7 +29,7 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         if (node is ScalarNode { IsEmpty: true }) node = new MapNode(node.Place, []);
         if (node is not MapNode map)
         {
-            if (reading.Path.Length > 0) throw Mismatch(node);
+            if (reading.Path.Length > 0) throw Mismatch(node, Suggest.Write(Example(node)));
             reading.Report(node.Place, $"a run file consists of sections ({string.Join(", ", Names)}), got {node.Described}");
             return null;
         }
@@ -34,7 +41,7 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
             if (Keys.FirstOrDefault(setting => setting.Key == entry.Key) is { } setting)
                 ReadSetting(section, setting, entry.Value, reading.At(entry.Key));
             else
-                reading.ReportPlain(entry.Place, Unknown(entry.Key, reading));
+                reading.ReportPlain(entry.Place, Unknown(entry, reading));
         }
         foreach (var setting in Keys.Where(setting => setting.Required && map[setting.Key] is null))
             reading.ReportPlain(map.Place, $"{Paths.Join(reading.Path, setting.Key)} is missing: {setting.Doc.Text}");
@@ -128,11 +135,18 @@ internal sealed class SectionForm(Type type, (string Key, string Value)? discrim
         }
     }
 
-    private string Unknown(string key, Reading reading)
+    /// <summary>A text alone is taken for the first setting, where that is one: <c>{ path: a.jsonl }</c>.</summary>
+    public override string? Example(ConfigNode node) =>
+        Keys[0].Form.Example(node) is { } first ? $"{{ {Keys[0].Key}: {first} }}" : null;
+
+    private string Unknown(MapEntry entry, Reading reading)
     {
+        var key = entry.Key;
+        var known = $"unknown key '{key}'{Paths.In(reading.Path)}";
+        if (reading.Glossary?.OfKey(new UnknownName(reading.Path, key, entry.Value, IsOverride: entry.Place.Line == 0)) is { } told) return known + told;
         var elsewhere = reading.Catalog.Where(info => info.Leaf == key).Select(info => info.Path).ToList();
         var meant = elsewhere is [var only] ? only : Suggest.Nearest(key, Names);
-        return $"unknown key '{key}'{Paths.In(reading.Path)}{Suggest.Hint(meant)}";
+        return known + Suggest.Hint(meant);
     }
 
     /// <summary>The node of a setting below this section, or the nearest one around it.</summary>

@@ -21,7 +21,8 @@ internal sealed class VariantForm(Type type) : Form
         if (node is not MapNode map)
         {
             var meant = (node as ScalarNode)?.Text ?? "";
-            throw Mismatch(node, _variants.ContainsKey(meant) ? $"; write {{ type: {meant} }}" : "");
+            var hint = _variants.ContainsKey(meant) ? $"; write {{ type: {meant} }}" : reading.Glossary?.OfValue(Paths.Join(reading.Path, Key), meant);
+            throw Mismatch(node, hint ?? "");
         }
         return Chosen(map[Key], reading).Read(map, reading);
     }
@@ -50,7 +51,8 @@ internal sealed class VariantForm(Type type) : Form
         var name = (node as ScalarNode)?.Text ?? "";
         if (_variants.TryGetValue(name, out var variant)) return variant.Form;
         var meant = Suggest.Nearest(name, _variants.Keys);
-        reading.At(Key).Report(node.Place, $"must be {Suggest.Either([.. _variants.Keys])}, got {node.Described}{Suggest.Hint(meant)}");
+        var hint = reading.Glossary?.OfValue(Paths.Join(reading.Path, Key), name) ?? Suggest.Hint(meant);
+        reading.At(Key).Report(node.Place, $"must be {Suggest.Either([.. _variants.Keys])}, got {node.Described}{hint}");
         return meant is null ? first : _variants[meant].Form;
     }
 }

@@ -20,7 +20,7 @@ public static class Detection
             ?? named.Where(f => Fitting(f) > 0).MaxBy(Fitting)
             ?? named.FirstOrDefault()
             ?? candidates.Where(f => Fitting(f) * GoodPart >= rows.Count).MaxBy(Fitting)
-            ?? throw new RequestException(Undetected(rows, settings, source));
+            ?? throw new UnknownFormatException(Undetected(rows, settings, source), ColumnGuess.Of(rows));
 
         int Fitting(RowFormat format) => rows.Count(row => format.Fits(new Fields(row, format, settings)));
     }
@@ -63,4 +63,11 @@ public static class Detection
             $"    columns: {{ {answer}: {TemplateUse.Written(last)} }}",
         ];
     }
+}
+
+/// <summary>Rows that no format fits; the message shows how to map their columns.</summary>
+/// <param name="guess">Which of them are likely a prompt and its answer.</param>
+internal sealed class UnknownFormatException(string message, ColumnGuess guess) : RequestException(message)
+{
+    public ColumnGuess Guess { get; } = guess;
 }

@@ -14,6 +14,9 @@ public sealed class PromptTemplate
 
     private PromptTemplate(List<(string, bool)> pieces) => _pieces = pieces;
 
+    /// <summary>What it writes beside the columns.</summary>
+    public string Text => string.Concat(_pieces.Where(p => !p.IsColumn).Select(p => p.Text));
+
     /// <summary>The columns it names.</summary>
     public IEnumerable<string> Columns => _pieces.Where(p => p.IsColumn).Select(p => p.Text);
 
