@@ -60,7 +60,7 @@ public sealed record ProgressStep(int Step, int TotalSteps, double Loss)
         {
             if (TokensPerSecond is { } speed) yield return Say($"{speed:N0} tok/s");
             if (Mfu is { } mfu) yield return Say($"{100 * mfu:F0} % MFU");
-            if (Memory is var (used, total)) yield return total > 0 ? $"{Sizes.Text(used)} of {Sizes.Text(total)}" : Sizes.Text(used);
+            if (Memory is var (used, total)) yield return total > 0 ? $"{(used >= 1_000_000_000 ? Say($"{used / 1e9:F1}") : Sizes.Text(used))} of {Sizes.Text(total)}" : Sizes.Text(used);
         }
     }
 

@@ -43,7 +43,7 @@ public sealed class AdapterSet : IDisposable
     public static AdapterSet Create(LoraPlan plan, IEnumerable<Part> parts, long seed, Device device)
     {
         var all = parts.ToList();
-        plan.RequireNames(all);
+        plan.RequireSavedModules(all);
         return new AdapterSet(plan, all, new FreshAdapter(seed, device));
     }
 

@@ -20,7 +20,7 @@ public sealed partial record LoraPlan
         [
             .. Unnamed("target_modules", Targets, targetable, Targetable),
             .. Excluded is null ? [] : Unnamed("exclude_modules", Excluded, parts, "module"),
-            .. Problem("modules_to_save", [.. ModulesToSave.Where(entry => !parts.Any(part => Saves(entry, part.Name)))], parts, "module"),
+            .. UnnamedCopies(parts),
         ];
         if (problems.Count == 0) problems.AddRange(LayersOf(targetable));
         if (problems.Count == 0)
@@ -31,6 +31,15 @@ public sealed partial record LoraPlan
         }
         if (problems.Count > 0) throw new RequestException(string.Join('\n', problems));
     }
+
+    /// <exception cref="RequestException">An entry of modules_to_save names nothing.</exception>
+    public void RequireSavedModules(IReadOnlyList<Part> parts)
+    {
+        if (UnnamedCopies(parts).FirstOrDefault() is { } problem) throw new RequestException(problem);
+    }
+
+    private IEnumerable<string> UnnamedCopies(IReadOnlyList<Part> parts) =>
+        Problem("modules_to_save", [.. ModulesToSave.Where(entry => !parts.Any(part => Saves(entry, part.Name)))], parts, "module");
 
     private static IEnumerable<string> Unnamed(string setting, ModuleSelector selector, IReadOnlyList<Part> parts, string kind) => selector switch
     {
@@ -46,7 +55,7 @@ public sealed partial record LoraPlan
         foreach (var pattern in patterns)
         {
             var selector = ModuleSelector.Parse($@"(.*\.)?({pattern})");
-            if (!targets.Any(selector.Matches)) yield return Sentence(setting, [pattern], targets, "adapted module", "", [.. HintsOfWords(pattern, targets)], "the adapter has");
+            if (!targets.Any(selector.Matches)) yield return Sentence(setting, [pattern], targets, "adapted module", "", parts.Any(selector.Matches) ? [] : [.. HintsOfWords(pattern, targets)], "the adapter has");
             else if (!left.Exists(selector.Matches)) yield return $"{setting} '{pattern}' is never asked: the entries before it name all of its modules";
             else
                 foreach (var problem in Problem(setting, [.. StrangeWords(pattern, parts)], targets, "adapted module", $" of '{pattern}'")) yield return problem;

@@ -126,6 +126,7 @@ public sealed class RunPlan : IDisposable
     internal static AdapterSet? Adapt(RunConfig config, Decoder model)
     {
         if (config.Adapter is not LoraConfig lora) return null;
+        if (lora.Path is null) LoraPlan.From(lora).RequireNames([.. model.Parts]);
         var set = lora.Path is { } path
             ? AdapterFolder.Load(AdapterOf(path), model.Parts, model.Device, trainable: true)
             : AdapterSet.Create(LoraPlan.From(lora), model.Parts, config.Training.Seed, model.Device);

@@ -9,6 +9,29 @@ public sealed class DataOutlookTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    /// <summary>20 rows of some 9 tokens: in rows of 512 all are one step an epoch; each in a row of its own and 8 a step they are three.</summary>
+    [Theory]
+    [InlineData("per_device_train_batch_size: 8", "packing: true", "only 3 steps, each of about 20 documents: fewer than some 50 teach little; make more of them by data.packing: false with "
+        + "training.per_device_train_batch_size: 1 and gradient_accumulation_steps: 1")]
+    [InlineData("per_device_train_batch_size: 4, gradient_accumulation_steps: 2", "packing: false", "only 9 steps, each of about 7 documents: fewer than some 50 teach little; make more of them by "
+        + "training.per_device_train_batch_size: 1 and gradient_accumulation_steps: 1")]
+    [InlineData("per_device_train_batch_size: 1, num_train_epochs: 2", "packing: false", "only 40 steps, each of about 1 document: fewer than some 50 teach little; make more of them by training.num_train_epochs: 3")]
+    [InlineData("per_device_train_batch_size: 1", "packing: false", null)]
+    [InlineData("per_device_train_batch_size: 8, max_steps: 5", "packing: false", null)]
+    public void Few_steps_are_a_warning_with_what_to_change(string training, string packing, string? message)
+    {
+        File.WriteAllLines(_folder["rows.jsonl"], Enumerable.Range(0, 20).Select(i => $$"""{"prompt": "Once {{i}}", "completion": " upon"}"""));
+        File.WriteAllText(_folder["run.yaml"], $$"""
+            device: cpu
+            model: { path: {{RealModels.Stories}} }
+            data: { sources: [{ path: rows.jsonl }], {{packing}}, cache: false }
+            training: { output_dir: out, {{training}} }
+            """);
+        var log = new Collected();
+        using var plan = RunPlan.Make(RunConfig.Load(_folder["run.yaml"], []), log.Logger, cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(message, log.Messages.Find(said => said.StartsWith("only ", StringComparison.Ordinal)));
+    }
+
     private List<string> Messages(string data, string training = "")
     {
         foreach (var (name, count) in ((string, int)[])[("big", 100), ("small", 2)])

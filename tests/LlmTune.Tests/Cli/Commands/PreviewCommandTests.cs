@@ -227,6 +227,50 @@ public sealed class PreviewCommandTests : IDisposable
         Assert.Equal(0, Run(["--check", .. raw[..2]]).Code);
     }
 
+    /// <summary>Names in braces that nothing has filled in, in the rows or by a prompt_template with doubled braces.</summary>
+    [Fact]
+    public void A_check_finds_placeholders()
+    {
+        Assert.DoesNotContain("braces", Run("--check").Output, StringComparison.Ordinal);
+        File.WriteAllText(_folder["pairs.jsonl"], """
+            {"prompt": "Once", "completion": " upon"}
+            {"prompt": "Dear {{ name }},", "completion": " the end"}
+            """);
+        var (code, output, _) = Run("--check");
+        Assert.Equal(1, code);
+        Assert.Contains(
+            $"warning: pairs.jsonl: 1 of the first 2 documents hold a name in braces that nothing has filled in, first in {_folder["pairs.jsonl"]}:2: {{{{ name }}}}\n", output, StringComparison.Ordinal);
+        File.WriteAllText(_folder["pairs.jsonl"], """{"ask": "Once", "completion": " upon"}""");
+        (code, output, _) = Run("--check", "data.sources.0.prompt_template='{{ask}}'", "data.sources.0.columns={completion: completion}");
+        Assert.Equal(1, code);
+        Assert.Contains("warning: pairs.jsonl: prompt_template writes {ask} as it stands: doubled braces are braces\n  → write {ask} in it", output, StringComparison.Ordinal);
+        Assert.Equal(0, Run("--check", "data.sources.0.prompt_template='{ask}'", "data.sources.0.columns={completion: completion}").Code);
+    }
+
+    /// <summary>The answers bring the token that the template writes behind them; other tokens at the end are no matter.</summary>
+    [Fact]
+    public void A_check_finds_doubled_ends()
+    {
+        var template = Template("{% for m in messages %}{{ m.role }}: {% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}");
+        string Chat(string answer)
+        {
+            File.WriteAllText(_folder["chat.jsonl"], $$"""{"messages": [{"role": "user", "content": "Once"}, {"role": "assistant", "content": "{{answer}}"}]}""");
+            var (code, output, error) = Run("--check", "data.sources.0.path=" + _folder["chat.jsonl"], template);
+            Assert.True(code is 0 or 1, error);
+            return $"{code} {output}";
+        }
+        var good = Chat("upon");
+        Assert.StartsWith("0 ", good, StringComparison.Ordinal);
+        Assert.Contains("Check: special tokens and the ends of answers are as they should be; the prompts of 1 answers are those of inference", good, StringComparison.Ordinal);
+        foreach (var doubled in (string[])[Chat("upon</s>"), Chat("upon</s> ")])
+        {
+            Assert.StartsWith("1 ", doubled, StringComparison.Ordinal);
+            Assert.Contains("error: 1 of 1 rows end with </s> (2) twice: the model would learn to write it as text\n", doubled, StringComparison.Ordinal);
+        }
+        // Of plain pairs no prompt is compared, and nothing is said of prompts.
+        Assert.EndsWith("as they should be\n", Run("--check").Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Columns_that_play_no_part_and_an_epoch_that_goes_through_rows_twice_are_said()
     {

@@ -12,7 +12,7 @@ public sealed class TokenizeCommandTests : IDisposable
     [Fact]
     public void Ids_and_pieces_of_a_text()
     {
-        Assert.Equal((0, "403\t▁Once\n407\t▁upon\n", "2 tokens of 9 characters, 4.50 characters a token\n"), AppTests.Run("tokenize", RealModels.Stories, "Once upon"));
+        Assert.Equal((0, "403\t▁Once\tOnce\n407\t▁upon\t upon\n", "2 tokens of 9 characters, 4.50 characters a token\n"), AppTests.Run("tokenize", RealModels.Stories, "Once upon"));
         Assert.Equal("403 407\n", AppTests.Run("tokenize", RealModels.Stories, "Once upon", "--ids").Output);
         Assert.Equal("1 403 407\n", AppTests.Run("tokenize", Path.Combine(RealModels.Stories, "tokenizer.json"), "Once upon", "--ids", "--special").Output);
     }
@@ -25,6 +25,7 @@ public sealed class TokenizeCommandTests : IDisposable
         Assert.Equal("[1,403,407]", json["ids"]!.ToJsonString());
         Assert.Equal(["<s>", "▁Once", "▁upon"], json["tokens"]!.AsArray().Select(token => (string?)token));
         Assert.Equal("[[0,0],[0,4],[4,9]]", json["spans"]!.ToJsonString());
+        Assert.Equal(["", "Once", " upon"], json["texts"]!.AsArray().Select(text => (string?)text));
     }
 
     [Fact]
