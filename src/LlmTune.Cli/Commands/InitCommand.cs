@@ -139,7 +139,7 @@ internal static class InitCommand
     {
         if (data.Contains("-"))
         {
-            session.Log.Warning("the file is not fitted to the data, which the standard input brings at the time");
+            session.Log.Information("The file is not fitted to the data, which the standard input brings at the time");
             return run;
         }
         if (Model(run, session) is not var (folder, tokenizer))

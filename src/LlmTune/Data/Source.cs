@@ -71,6 +71,16 @@ internal sealed record Source : IDisposable
         };
     }
 
+    /// <summary>What the columns of a source likely are whose rows no format fits; null where one does, or where the run file says it.</summary>
+    public static ColumnGuess? Guess(SourceConfig config, RowSettings given)
+    {
+        if (config is not { Path: { } path, Format: null, Columns: null, PromptTemplate: null }) return null;
+        var files = SourceFiles.Find(path, config.Split is { } split ? RowSlice.Parse(split).Name : null);
+        using var rows = new PeekedRows(SourceReader.Read(files, TextUnit.File, new ReadPosition()));
+        var good = Good(rows).ToList();
+        return good.Count > 0 && Detection.Fitting(good, given.SpelledAs(Columns(rows))) is null ? ColumnGuess.Of(good) : null;
+    }
+
     /// <summary>The first good row; null if there is none among those that are looked at.</summary>
     public Fields? First() => Peeked.Peek(1).Find(row => row.Problem is null) is { } row ? new Fields(row.Value, Format, Settings) : null;
 

@@ -66,25 +66,13 @@ public sealed record StarterData(IReadOnlyList<SourceConfig> Sources, long Docum
     /// <summary>Where no format fits and the names of the columns say enough, the columns that are likely meant: said, and written into the file.</summary>
     private static SourceConfig Guessed(SourceConfig config, bool hasTemplate, ILogger log)
     {
-        try
-        {
-            using var source = Open(config, hasTemplate);
-            return config;
-        }
-        catch (UnknownFormatException e) when (e.Guess is { Prompt: not null, Answer: not null })
-        {
-            var (prompt, answer) = hasTemplate ? ("question", "answer") : ("prompt", "completion");
-            List<KeyValuePair<string, string>> columns = [KeyValuePair.Create(answer, e.Guess.Answer)];
-            if (e.Guess.Context is null) columns.Add(KeyValuePair.Create(prompt, e.Guess.Prompt));
-            var guessed = config with
-            {
-                Columns = new ValueDictionary(columns),
-                PromptTemplate = e.Guess.Context is { } context ? $"{{{context}}}\n{{{e.Guess.Prompt}}}" : config.PromptTemplate,
-            };
-            log.Warning("{Source}: no format fits its rows; by the names of the columns {Prompt} is the prompt and {Answer} the answer: look at data.sources in the file, and at llmtune preview",
-                config.Path, e.Guess.Context is { } before ? $"{before} with {e.Guess.Prompt}" : e.Guess.Prompt, e.Guess.Answer);
-            return guessed;
-        }
+        if (Source.Guess(config, new RowSettings { HasTemplate = hasTemplate }) is not { Prompt: { } first, Answer: { } last, Context: var context }) return config;
+        var (prompt, answer) = hasTemplate ? ("question", "answer") : ("prompt", "completion");
+        List<KeyValuePair<string, string>> columns = [KeyValuePair.Create(answer, last)];
+        if (context is null) columns.Add(KeyValuePair.Create(prompt, first));
+        log.Warning("{Source}: no format fits its rows; by the names of the columns {Prompt} is the prompt and {Answer} the answer: look at data.sources in the file, and at llmtune preview",
+            config.Path, context is null ? first : $"{context} with {first}", last);
+        return config with { Columns = new ValueDictionary(columns), PromptTemplate = context is null ? null : $"{{{context}}}\n{{{first}}}" };
     }
 
     private static Source Open(SourceConfig config, bool hasTemplate) => Source.Open(config, new RowSettings { HasTemplate = hasTemplate });

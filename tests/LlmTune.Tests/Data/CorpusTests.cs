@@ -185,7 +185,7 @@ public sealed class CorpusTests : IDisposable
         using var corpus = Corpus.Build(
             Of(Source("rows.jsonl", Many(10))), new CorpusSettings { Codec = Codecs.Characters, ModelLength = 512 }, log.Logger, TestContext.Current.CancellationToken);
         Assert.Equal(512, corpus.MaxLength);
-        Assert.Contains("Rows hold 512 tokens, all that the model knows; data.max_length is 2048", log.Messages);
+        Assert.Contains("Rows hold 512 tokens, all that the model knows; data.max_length is 2,048", log.Messages);
     }
 
     [Fact]

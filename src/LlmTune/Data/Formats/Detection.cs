@@ -12,17 +12,20 @@ public static class Detection
     /// </summary>
     /// <param name="rows">Some rows from the beginning; at least one.</param>
     /// <exception cref="RequestException">None fits: the message names the columns and shows how to map them.</exception>
-    public static RowFormat Find(IReadOnlyList<JsonElement> rows, RowSettings settings, string source)
+    public static RowFormat Find(IReadOnlyList<JsonElement> rows, RowSettings settings, string source) =>
+        Fitting(rows, settings) ?? throw new RequestException(Undetected(rows, settings, source));
+
+    /// <summary>The same, or null where none fits.</summary>
+    internal static RowFormat? Fitting(IReadOnlyList<JsonElement> rows, RowSettings settings)
     {
         var candidates = RowFormat.All.Where(f => MayHave(f, settings)).ToList();
         var named = candidates.FindAll(f => Most(rows, row => f.HasRequired(new Fields(row, f, settings), orNull: true)));
         return candidates.Find(f => Most(rows, row => f.Fits(new Fields(row, f, settings))))
-            ?? named.Where(f => Fitting(f) > 0).MaxBy(Fitting)
+            ?? named.Where(f => Count(f) > 0).MaxBy(Count)
             ?? named.FirstOrDefault()
-            ?? candidates.Where(f => Fitting(f) * GoodPart >= rows.Count).MaxBy(Fitting)
-            ?? throw new UnknownFormatException(Undetected(rows, settings, source), ColumnGuess.Of(rows));
+            ?? candidates.Where(f => Count(f) * GoodPart >= rows.Count).MaxBy(Count);
 
-        int Fitting(RowFormat format) => rows.Count(row => format.Fits(new Fields(row, format, settings)));
+        int Count(RowFormat format) => rows.Count(row => format.Fits(new Fields(row, format, settings)));
     }
 
     /// <summary>One row in so many is a good part.</summary>
@@ -63,11 +66,4 @@ public static class Detection
             $"    columns: {{ {answer}: {TemplateUse.Written(last)} }}",
         ];
     }
-}
-
-/// <summary>Rows that no format fits; the message shows how to map their columns.</summary>
-/// <param name="guess">Which of them are likely a prompt and its answer.</param>
-internal sealed class UnknownFormatException(string message, ColumnGuess guess) : RequestException(message)
-{
-    public ColumnGuess Guess { get; } = guess;
 }

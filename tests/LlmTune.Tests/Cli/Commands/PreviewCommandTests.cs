@@ -251,7 +251,7 @@ public sealed class PreviewCommandTests : IDisposable
     [Fact]
     public void A_check_finds_doubled_ends()
     {
-        var template = Template("{% for m in messages %}{{ m.role }}: {% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}");
+        var template = Template("{% for m in messages %}{{ m.role }}:{% generation %}{{ m.content }}</s>{% endgeneration %}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}");
         string Chat(string answer)
         {
             File.WriteAllText(_folder["chat.jsonl"], $$"""{"messages": [{"role": "user", "content": "Once"}, {"role": "assistant", "content": "{{answer}}"}]}""");
