@@ -63,7 +63,7 @@ public sealed partial record LoraPlan
         }
     }
 
-    private IEnumerable<string> LayersOf(IReadOnlyList<Part> parts)
+    private IEnumerable<string> LayersOf(List<Part> parts)
     {
         if (Layers is not { Count: > 0 }) yield break;
         bool Has(int layer, IReadOnlyList<string> pattern) => parts.Any((this with { Layers = [layer], LayersPattern = pattern }).IsInLayers);
@@ -90,7 +90,7 @@ public sealed partial record LoraPlan
         + (hints.Count == 0 ? $"; {has} {ShortNames(parts)}" : $", did you mean {string.Join(", ", hints.Select(hint => $"'{hint}'"))}?");
 
     /// <summary>The parts of a module that holds others, or the nearest name with as many words.</summary>
-    private static IEnumerable<string> Hints(string name, IReadOnlyList<Part> parts)
+    private static List<string> Hints(string name, IReadOnlyList<Part> parts)
     {
         var inside = parts.Where(part => $".{part.Name}".Contains($".{name}.", StringComparison.Ordinal)).Select(part => part.ShortName).Distinct().ToList();
         if (inside.Count > 0) return inside;

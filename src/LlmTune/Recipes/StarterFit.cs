@@ -1,6 +1,5 @@
 using LlmTune.Data;
 using LlmTune.Models;
-using LlmTune.Training;
 
 namespace LlmTune.Recipes;
 
