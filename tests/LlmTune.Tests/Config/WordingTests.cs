@@ -133,8 +133,8 @@ public class WordingTests
     {
         var settings = ConfigFile.Settings<RunConfig>();
         var names = OtherNames.Keys.SelectMany(line => line.Names.Split(' ')).Concat(UnbuiltNames.Keys.SelectMany(line => line.Names.Split(' '))).ToList();
-        Assert.Empty(names.CountBy(name => name).Where(count => count.Value > 1));
-        Assert.Empty(names.Where(name => settings.Any(setting => setting.Leaf == name || setting.Path == name)));
+        Assert.DoesNotContain(names.CountBy(name => name), count => count.Value > 1);
+        Assert.DoesNotContain(names, name => settings.Any(setting => setting.Leaf == name || setting.Path == name));
         foreach (var (_, meaning) in OtherNames.Keys)
         {
             var told = meaning(new UnknownName("data.sources.0", "x", new ScalarNode(Place.None, "1", Quoted: false), IsOverride: true));
