@@ -1,20 +1,26 @@
 using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
 using LlmTune.Cli;
+using LlmTune.Recipes;
 using LlmTune.Tests.Cli;
 
 namespace LlmTune.Tests;
 
-/// <summary>What the README says can be typed.</summary>
+/// <summary>What README, CONTRIBUTING and docs say can be typed, followed and pasted.</summary>
 public partial class ReadmeTests
 {
-    private static string Text => File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+    private static string Text => Read("README.md");
+
+    public static TheoryData<string> Documents =>
+        [.. Directory.GetFiles(Repository.Root, "*.md").Concat(Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md")).Select(file => Path.GetRelativePath(Repository.Root, file))];
+
+    private static string Read(string document) => File.ReadAllText(Path.Combine(Repository.Root, document));
 
     [Fact]
     public void Commands_have_no_mistakes()
     {
-        var commands = Command().Matches(Text).Select(match => match.Groups[1].Value.Split('#')[0].TrimEnd()).ToArray();
-        Assert.True(commands.Length >= 8, $"only {commands.Length} commands were found");
+        var commands = Documents.SelectMany(document => Commands(Read(document.Data))).ToArray();
+        Assert.True(commands.Length >= 12, $"only {commands.Length} commands were found");
         Assert.All(commands, command => Assert.Empty(ParseMistakes.Of(App.Root().Parse(CommandLineParser.SplitCommandLine(command).ToArray()))));
     }
 
@@ -31,28 +37,92 @@ public partial class ReadmeTests
         Directory.CreateDirectory(folder["data"]);
         File.WriteAllLines(folder["data/train.jsonl"], Enumerable.Range(0, 200).Select(i => $$"""{"prompt": "How many cats has girl {{i}}?", "completion": " She has {{i}} cats."}"""));
         File.WriteAllLines(folder["data/book.txt"], Enumerable.Range(0, 200).Select(i => $"Once upon a time there was a girl who had {i} cats."));
-        var block = Text[Text.IndexOf("With your own model and data:", StringComparison.Ordinal)..];
-        var commands = Command().Matches(block[..block.IndexOf("## ", StringComparison.Ordinal)]).Select(match => match.Groups[1].Value.Split('#')[0].TrimEnd()).ToArray();
-        Assert.True(commands.Length >= 9, $"only {commands.Length} commands were found");
+        string[] sections = ["Your data in five commands", "Use the result", "More commands"];
+        var commands = sections.SelectMany(section => Commands(Section(section).Replace("\n$ ", "\n# ", StringComparison.Ordinal))).ToArray();   // "$" stands in screens
+        Assert.True(commands.Length >= 10, $"only {commands.Length} commands were found");
         foreach (var command in commands)
         {
             var args = CommandLineParser.SplitCommandLine(command).Select(word => Place().IsMatch(word) ? folder[word] : word).ToArray();
             if (args is ["tokenizer", "train", ..]) args = [.. args.Select(arg => arg == "8000" ? "300" : arg)];   // of so little text no more is learnt
+            if (args is ["generate", ..]) args = [.. args.Where(arg => arg != "--chat")];                          // the small model has no template
             var (code, _, error) = AppTests.Run(args);
             Assert.True(code == 0 || args.Contains("--check"), $"{command}\n{error}");   // what --check finds in such data is its own matter
         }
         Assert.True(File.Exists(folder["out/Qwen2.5-0.5B-Instruct-lora/adapter/adapter_model.safetensors"]));
+        Assert.True(File.Exists(folder["out/merged/model.safetensors"]));
+    }
+
+    /// <summary>Each of the forms of rows that are said to need no settings is found and becomes what is said.</summary>
+    [Theory]
+    [InlineData("rows.jsonl", """{"messages": [{"role": "user", "content": "How?"}, {"role": "assistant", "content": "So."}]}""", "messages")]
+    [InlineData("rows.csv", "question,answer\nHow?,So.", "question_answer")]
+    [InlineData("rows.csv", "Question,Answer\nHow?,So.", "question_answer")]
+    [InlineData("rows.jsonl", """{"question": "How?", "answer": "So."}""", "question_answer")]
+    [InlineData("rows.jsonl", """{"instruction": "How?", "input": "", "output": "So."}""", "alpaca")]
+    [InlineData("rows.jsonl", """{"text": "Once upon a time."}""", "text")]
+    [InlineData("rows.txt", "Once upon a time.", "text")]
+    public void Rows_that_need_no_settings_need_none(string name, string rows, string format)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder[name], rows);
+        File.WriteAllText(folder["run.yaml"], $$$"""
+            model: { path: {{{RealModels.Stories}}}, chat_template: "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}" }
+            data: { sources: [{ path: {{{folder[name]}}} }] }
+            training: { output_dir: out }
+            """);
+        var (code, output, error) = AppTests.Run("preview", folder["run.yaml"]);
+        Assert.True(code == 0, error);
+        Assert.Contains(format, output + error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Files_and_folders_that_a_document_names_are_there(string document)
+    {
+        var folder = Path.GetDirectoryName(Path.Combine(Repository.Root, document))!;
+        foreach (var link in Link().Matches(Read(document)).Select(match => match.Groups[1].Value))
+        {
+            var (file, heading) = link.Split('#') is [var path, var anchor] ? (path, anchor) : (link, null);
+            var target = file.Length == 0 ? Path.Combine(Repository.Root, document) : Path.Combine(folder, file);
+            Assert.True(Path.Exists(target), $"{document}: {link}");
+            if (heading is not null)
+                Assert.Contains(heading, Heading().Matches(File.ReadAllText(target)).Select(match => match.Groups[1].Value.ToLowerInvariant().Replace(' ', '-')));
+        }
     }
 
     [Fact]
-    public void Files_and_folders_that_it_names_are_there()
+    public void Every_folder_of_the_library_stands_in_the_map()
     {
-        var links = Link().Matches(Text).Select(match => match.Groups[1].Value).ToArray();
-        Assert.NotEmpty(links);
-        Assert.All(links, link => Assert.True(Path.Exists(Path.Combine(Repository.Root, link)), link));
-        var map = Text[Text.IndexOf("## Map", StringComparison.Ordinal)..];
+        var map = Read("CONTRIBUTING.md");
+        map = map[map.IndexOf("## Map", StringComparison.Ordinal)..];
         Assert.All(Directory.GetDirectories(Path.Combine(Repository.Root, "src", "LlmTune")).Select(Path.GetFileName),
             folder => Assert.Contains($"{folder}/", map, StringComparison.Ordinal));
+    }
+
+    /// <summary>Every piece of a run file in the documents is read without a mistake; what it leaves out is filled in.</summary>
+    [Fact]
+    public void Pieces_of_run_files_are_right()
+    {
+        using var folder = new TemporaryFolder();
+        var pieces = Documents.SelectMany(document => Yaml().Matches(Read(document.Data)).Select(match => match.Groups[1].Value)).ToArray();
+        Assert.True(pieces.Length >= 3, $"only {pieces.Length} pieces were found");
+        foreach (var piece in pieces)
+        {
+            var text = piece.TrimStart().StartsWith('-') ? $"data:\n  sources:\n{piece}" : piece;
+            if (!text.Contains("model:", StringComparison.Ordinal)) text += "\nmodel: { path: m }\n";
+            if (!text.Contains("output_dir", StringComparison.Ordinal)) text += "\ntraining: { output_dir: out }\n";
+            File.WriteAllText(folder["piece.yaml"], text);
+            RunFile.Load(folder["piece.yaml"]);
+        }
+    }
+
+    /// <summary>The commands of a text, without their comments.</summary>
+    private static IEnumerable<string> Commands(string text) => Command().Matches(text).Select(match => match.Groups[1].Value.Split(" #")[0].TrimEnd());
+
+    private static string Section(string heading)
+    {
+        var text = Text[(Text.IndexOf($"## {heading}\n", StringComparison.Ordinal) + 3)..];
+        return text[..text.IndexOf("\n## ", StringComparison.Ordinal)];
     }
 
     [GeneratedRegex(@"^(?:\$ )?llmtune ([^\n]+)$", RegexOptions.Multiline)]
@@ -61,6 +131,12 @@ public partial class ReadmeTests
     [GeneratedRegex(@"^(run\.yaml|(models|data|out)/.*)$")]
     private static partial Regex Place();
 
-    [GeneratedRegex(@"\]\(([^)]+)\)")]
+    [GeneratedRegex(@"(?<!!)\]\(([^)]+)\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"^#+ (.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"```yaml\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex Yaml();
 }

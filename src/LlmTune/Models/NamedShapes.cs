@@ -24,6 +24,24 @@ public static class NamedShapes
               "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
             }
             """,
+        ["qwen2.5-1.5b"] = """
+            {
+              "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 1536, "intermediate_size": 8960,
+              "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2, "hidden_act": "silu",
+              "max_position_embeddings": 32768, "max_window_layers": 28, "sliding_window": 32768, "use_sliding_window": false, "use_mrope": false,
+              "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": true,
+              "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
+            }
+            """,
+        ["qwen2.5-3b"] = """
+            {
+              "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 11008,
+              "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2, "hidden_act": "silu",
+              "max_position_embeddings": 32768, "max_window_layers": 36, "sliding_window": 32768, "use_sliding_window": false, "use_mrope": false,
+              "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": true,
+              "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
+            }
+            """,
         ["qwen2.5-7b"] = """
             {
               "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944,

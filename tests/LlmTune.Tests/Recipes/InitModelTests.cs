@@ -15,6 +15,8 @@ public sealed class InitModelTests : IDisposable
     /// <summary>The publishers' own counts.</summary>
     [Theory]
     [InlineData("qwen2.5-0.5b", 494_032_768)]
+    [InlineData("qwen2.5-1.5b", 1_543_714_304)]
+    [InlineData("qwen2.5-3b", 3_085_938_688)]
     [InlineData("qwen2.5-7b", 7_615_616_512)]
     [InlineData("llama3-8b", 8_030_261_248)]
     public void Named_shapes_have_as_many_parameters_as_the_models_have(string name, long parameters)
@@ -69,6 +71,6 @@ public sealed class InitModelTests : IDisposable
     public void What_is_neither_name_nor_file_is_said()
     {
         var error = Assert.Throws<RequestException>(() => Run(new InitModelRequest { Shape = "qwen2.5-7", Output = "x" }));
-        Assert.Equal("'qwen2.5-7' is neither the name of a shape (tiny, qwen2.5-0.5b, qwen2.5-7b, llama3-8b) nor a config.json, did you mean 'qwen2.5-7b'?", error.Message);
+        Assert.Equal("'qwen2.5-7' is neither the name of a shape (tiny, qwen2.5-0.5b, qwen2.5-1.5b, qwen2.5-3b, qwen2.5-7b, llama3-8b) nor a config.json, did you mean 'qwen2.5-7b'?", error.Message);
     }
 }
