@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using LlmTune.Cli.Terminal;
 using LlmTune.Config;
-using LlmTune.Models;
 using LlmTune.Native;
 using LlmTune.Recipes;
 using Spectre.Console;
@@ -88,7 +87,7 @@ internal static class EvalCommand
         if (targets is not [{ Origin: { } origin } run]) return targets;
         try
         {
-            _ = ModelFolder.Open(origin.Base);
+            _ = origin.OpenBase();
             return [origin, run];
         }
         catch (RequestException e)

@@ -48,7 +48,9 @@ internal sealed class EvaluationRows
         if (_request.Data.Count == 0)
         {
             var settings = RunData.Settings(_config!, target.Folder, codec, onProgress: null) with { CacheFolder = RunData.CacheFolder() };
-            return Corpus.Build(_config!.Data, settings, log, cancel);
+            var corpus = Corpus.Build(_config!.Data, settings, log, cancel);
+            SayChanges(corpus, log);
+            return corpus;
         }
         var known = target.Folder.Spec.MaxPositions;
         var data = (_config?.Data ?? new DataConfig { Sources = [new SourceConfig { Path = _request.Data[0] }] }) with
@@ -79,6 +81,15 @@ internal sealed class EvaluationRows
         var documents = corpus.Training.SelectMany(list => list).Order().ToArray();
         var batches = documents.Chunk(_request.BatchSize).Select(chunk => TokenBatch.Of(chunk.Select(document => corpus[document])));
         return (documents, batches, (documents.Length + _request.BatchSize - 1) / _request.BatchSize);
+    }
+
+    /// <summary>Files that are not what they were when the run read them: their losses are not those of its training.</summary>
+    private void SayChanges(Corpus corpus, ILogger log)
+    {
+        if (RunFolder.Open(_run!.Name).Data is not { } then) return;
+        var changed = corpus.Report.Sources.Where(now => !then.Contains((now.Label, now.Rows, now.Eval))).Select(now => now.Label).ToList();
+        if (changed.Count > 0)
+            log.Warning("not the rows that the run held out: {Sources} changed since it was trained", string.Join(", ", changed));
     }
 
     /// <summary>What the request says of a file counts before what the run says of its own.</summary>

@@ -108,7 +108,7 @@ public sealed record ModelSource
             var began = config.Model;
             var origin = began.Init == ModelInit.Random
                 ? null
-                : new ModelSource { Name = began.Path, Base = began.Path, Tokenizer = run.Model, Variables = config.TemplateVariables };
+                : new ModelSource { Name = began.Path, Base = began.Path, Tokenizer = run.Model, LeavesOut = began.IgnoreUnexpectedTensors, Variables = config.TemplateVariables };
             return new ModelSource { Name = path, Base = run.Model, Tokenizer = run.Model, IsRun = true, IsChat = run.TrainedChats, Origin = origin, Variables = config.TemplateVariables };
         }
         var named = baseModel ?? config.Model.Path;
@@ -129,7 +129,12 @@ public sealed record ModelSource
 
     private static ModelSource OfAdapter(string path, string? baseModel)
     {
-        var named = baseModel ?? BaseOf(path) ?? throw new RequestException($"{path} names no base model (base_model_name_or_path); say --base MODEL");
+        var named = baseModel ?? BaseOf(path);
+        if (named is null)
+        {
+            _ = PeftConfig.Read(path);   // what is no adapter of PEFT's says that first
+            throw new RequestException($"{path} names no base model (base_model_name_or_path); say --base MODEL");
+        }
         // A relative path of an adapter's config counts from where it was trained, or from its own folder.
         var beside = Path.GetFullPath(Path.Combine(path, named));
         var found = baseModel is null && !Directory.Exists(named) && Directory.Exists(beside) ? beside : named;

@@ -133,6 +133,10 @@ public sealed class RunFolder
         AtomicFile.WriteText(file, record.ToJsonString(Indented) + "\n");
     }
 
+    /// <summary>The sources that it read, with their rows and how many of these were held out, by run.json; null where that does not say.</summary>
+    public IReadOnlyList<(string Label, long Rows, int HeldOut)>? Data => JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(Path, RecordName)))?["data"] is not JsonArray sources ? null
+        : [.. sources.Select(source => ($"{source?["label"]}", (long?)source?["rows"] ?? 0, (int?)source?["held_out"] ?? 0))];
+
     /// <summary>Whether rows that it trained on went through the chat template, by the formats that run.json names.</summary>
     public bool TrainedChats => JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(Path, RecordName)))?["data"] is JsonArray sources
         && sources.Any(source => source?["format"]?.ToString() is { } format && RunData.ChatFormats.Contains(format));

@@ -100,7 +100,7 @@ public class PeftConfigTests
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder[PeftConfig.FileName], """{ "fine_tune_type": "lora", "num_layers": 16, "lora_parameters": { "rank": 8, "scale": 20.0 } }""");
         File.WriteAllText(folder["adapters.safetensors"], "");
-        var error = Assert.Throws<UnsupportedAdapterException>(() => PeftConfig.Read(folder.Path));
+        var error = Assert.Throws<UnsupportedAdapterException>(() => ModelSource.Resolve(folder.Path));
         Assert.Contains("adapter_config.json is of an adapter of MLX", error.Message, StringComparison.Ordinal);
         Assert.Contains("mlx_lm.fuse", error.Message, StringComparison.Ordinal);
     }

@@ -141,6 +141,16 @@ public sealed class EvaluateTests : IDisposable
     }
 
     [Fact]
+    public void Data_that_changed_since_the_run_is_said()
+    {
+        var run = Train($$"""{ sources: [{ path: train.csv, {{Columns}} }], eval: { count: 6 } }""").Folder.Path;
+        var warning = "warning: not the rows that the run held out: train.csv changed since it was trained\n";
+        Assert.DoesNotContain(warning, AppTests.Run("eval", run, "--answers", "0").Error, StringComparison.Ordinal);
+        File.AppendAllLines(_folder["train.csv"], ["Mia,boat, Mia has no boat."]);
+        Assert.Contains(warning, AppTests.Run("eval", run, "--answers", "0").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Generate_notes_the_option_for_a_run_that_was_trained_on_conversations()
     {
         const string Note = " was trained on conversations; --chat lays its chat template around the prompt";
