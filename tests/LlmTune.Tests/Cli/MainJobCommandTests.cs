@@ -46,6 +46,51 @@ public sealed class MainJobCommandTests : IDisposable
         Assert.StartsWith("Once upon a time", output, StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// Variables of the template count alike in training, eval and generate: what a template writes by them is what another writes by itself,
+    /// and a run keeps those that it was trained with.
+    /// </summary>
+    [Fact]
+    public void Variables_of_the_template_reach_every_verb()
+    {
+        const string Turns = "{% for m in messages %}{{ m.content }}{% endfor %}";
+        string Model(string name, string template)
+        {
+            Directory.CreateDirectory(_folder[name]);
+            foreach (var file in Directory.GetFiles(RealModels.Stories)) File.Copy(file, Path.Combine(_folder[name], Path.GetFileName(file)));
+            File.WriteAllText(Path.Combine(_folder[name], "chat_template.jinja"), template);
+            return _folder[name];
+        }
+        var (variable, fixedText) = (Model("variable", "{{ opening }}" + Turns), Model("fixed", "Once upon a time" + Turns));
+        File.WriteAllText(_folder["chat.jsonl"], """{"messages": [{"role": "user", "content": ", Tom"}, {"role": "assistant", "content": " went to the park."}]}""");
+        double[] Losses(params string[] arguments)
+        {
+            var (code, _, error) = AppTests.Run(["eval", .. arguments, "--data", _folder["chat.jsonl"], "--answers", "0", "-o", _folder["evaluation.json"]]);
+            Assert.True(code == 0, error);
+            using var evaluation = JsonDocument.Parse(File.ReadAllText(_folder["evaluation.json"]));
+            return [.. evaluation.RootElement.GetProperty("models").EnumerateArray().Select(model => model.GetProperty("all").GetProperty("loss").GetDouble())];
+        }
+        const string Given = """{"opening": "Once upon a time"}""";
+        var losses = Losses(variable, fixedText, "--chat-template-kwargs", Given);
+        Assert.Equal(losses[1], losses[0]);
+        Assert.NotEqual(losses[1], Losses(variable)[0]);
+        string Answer(params string[] arguments) => AppTests.Run(["generate", .. arguments, "--chat", "--prompt", ", Tom", "-n", "12"]).Output;
+        Assert.Equal(Answer(fixedText), Answer(variable, "--chat-template-kwargs", Given));
+        Assert.NotEqual(Answer(fixedText), Answer(variable, "--chat-template-kwargs", """{"opening": "x x x"}"""));
+
+        File.WriteAllText(_folder["run.yaml"], $$"""
+            model: { path: {{variable}}, chat_template_kwargs: { opening: Once upon a time } }
+            adapter: { type: lora }
+            data: { sources: [{ path: chat.jsonl }], max_length: 64 }
+            training: { output_dir: run, max_steps: 1, learning_rate: 0 }
+            """);
+        var (trained, _, problem) = AppTests.Run("train", _folder["run.yaml"]);
+        Assert.True(trained == 0, problem);
+        Close.Assert(losses[1], Losses(_folder["run"])[0], "a run at a rate of 0 and its base");
+        Assert.Equal(Answer(fixedText), Answer(_folder["run"]));
+        Assert.NotEqual(losses[1], Losses(_folder["run"], "--chat-template-kwargs", """{"opening": "x"}""")[0]);
+    }
+
     /// <summary>The same text as transformers' greedy search.</summary>
     [Fact]
     public void Generate_writes_what_the_library_writes()
