@@ -15,7 +15,7 @@ public static class Golden
     private static readonly ConcurrentDictionary<string, (int Run, int Skipped)> Counts = new();
 
     [ThreadStatic]
-    private static bool s_again;
+    private static bool _again;
 
     public static IEnumerable<string> Roots
     {
@@ -61,27 +61,27 @@ public static class Golden
     [DoesNotReturn]
     public static void Skip(string area, string refusal)
     {
-        if (!s_again) Counts.AddOrUpdate(area, (0, 1), (_, c) => (c.Run, c.Skipped + 1));
+        if (!_again) Counts.AddOrUpdate(area, (0, 1), (_, c) => (c.Run, c.Skipped + 1));
         Assert.Skip($"not built yet: {refusal}");
     }
 
     /// <summary>Counts the case as compared.</summary>
     public static void Ran(string area)
     {
-        if (!s_again) Counts.AddOrUpdate(area, (1, 0), (_, c) => (c.Run + 1, c.Skipped));
+        if (!_again) Counts.AddOrUpdate(area, (1, 0), (_, c) => (c.Run + 1, c.Skipped));
     }
 
     /// <summary>Runs a case that has been counted already.</summary>
     public static void Again(Action @case)
     {
-        s_again = true;
+        _again = true;
         try
         {
             @case();
         }
         finally
         {
-            s_again = false;
+            _again = false;
         }
     }
 

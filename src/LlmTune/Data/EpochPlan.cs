@@ -68,11 +68,11 @@ public sealed class EpochPlan
     /// <param name="hasTarget">Whether any token of a slice is trained on; null: rows are taken whatever they hold.</param>
     public static EpochPlan Of(
         ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings, ulong seed, int epoch, Func<Slice, bool>? hasTarget = null) => settings.Packing switch
-    {
-        PackingMode.BestFit => Packed(order, length, settings, SplitMix64.Of(seed, 4, (ulong)epoch)),
-        PackingMode.Wrapped => Wrapped(order, length, settings, hasTarget ?? (_ => true)),
-        _ => Single(order, length, settings, SplitMix64.Of(seed, 5, (ulong)epoch)),
-    };
+        {
+            PackingMode.BestFit => Packed(order, length, settings, SplitMix64.Of(seed, 4, (ulong)epoch)),
+            PackingMode.Wrapped => Wrapped(order, length, settings, hasTarget ?? (_ => true)),
+            _ => Single(order, length, settings, SplitMix64.Of(seed, 5, (ulong)epoch)),
+        };
 
     private static EpochPlan Packed(ReadOnlySpan<int> order, Func<int, int> length, PlanSettings settings, SplitMix64 random)
     {

@@ -20,7 +20,7 @@ internal static class DataOutlook
     /// <param name="stepsPerEpoch">Of the first epoch.</param>
     public static IEnumerable<string> Warnings(RunConfig config, Corpus corpus, EpochPlan plan, int steps, int stepsPerEpoch)
     {
-        if (plan.LeftOut is (> 0 and var rows, var tokens))
+        if (plan.LeftOut is ( > 0 and var rows, var tokens))
         {
             yield return Say($"{rows:N0} of {rows + plan.Rows:N0} rows ({tokens:N0} tokens) are left out of the first epoch: where data.packing: wrapped cut them, they hold no token to train on; ")
                 + "raise data.max_length, or lay whole examples into rows (data.packing: true)";

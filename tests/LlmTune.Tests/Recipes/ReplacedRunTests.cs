@@ -2,8 +2,8 @@ using LlmTune.Adapters;
 using LlmTune.Data;
 using LlmTune.Models;
 using LlmTune.Recipes;
-using LlmTune.Training;
 using LlmTune.Tests.Data;
+using LlmTune.Training;
 using Serilog.Core;
 
 namespace LlmTune.Tests.Recipes;

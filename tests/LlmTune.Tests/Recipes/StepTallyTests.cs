@@ -52,7 +52,15 @@ public class StepTallyTests
 
         var line = new StepMetrics
         {
-            Step = 1, TotalSteps = 2, Epoch = 0.5, Loss = window.Loss, GradientNorm = window.GradientNorm, LearningRate = 0.1, Tokens = 3, TokensPerSecond = 10, Skipped = 1,
+            Step = 1,
+            TotalSteps = 2,
+            Epoch = 0.5,
+            Loss = window.Loss,
+            GradientNorm = window.GradientNorm,
+            LearningRate = 0.1,
+            Tokens = 3,
+            TokensPerSecond = 10,
+            Skipped = 1,
         };
         Assert.Equal(
             """{"step":1,"epoch":0.5,"loss":null,"learning_rate":0.1,"grad_norm":null,"num_tokens":3,"tokens_per_second":10,"skipped_steps":1}""", line.ToJson().ToJsonString());

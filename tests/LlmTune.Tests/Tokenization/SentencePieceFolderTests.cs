@@ -39,7 +39,11 @@ public sealed class SentencePieceFolderTests : IDisposable
     {
         var tokenizer = Load(new JsonObject
         {
-            ["add_bos_token"] = true, ["bos_token"] = "<s>", ["eos_token"] = "</s>", ["unk_token"] = "<unk>", ["legacy"] = legacy,
+            ["add_bos_token"] = true,
+            ["bos_token"] = "<s>",
+            ["eos_token"] = "</s>",
+            ["unk_token"] = "<unk>",
+            ["legacy"] = legacy,
             ["extra_special_tokens"] = new JsonArray("<x>"),
         });
         Assert.Equal(ids, string.Join(' ', tokenizer.Encode(text, addSpecialTokens: true)));
