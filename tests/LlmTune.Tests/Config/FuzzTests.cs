@@ -53,6 +53,15 @@ public class FuzzTests
             },
             iter: 5_000, print: edits => string.Join(" ", edits.Select(edit => $"({edit.Item1}, {edit.Item2}, {edit.Item3})")));
 
+    /// <summary>A folder may be called with a tab: what a run writes of itself is read again.</summary>
+    [Fact]
+    public void Odd_paths_survive_a_run_s_own_file()
+    {
+        var run = ConfigFile.Parse<RunConfig>("model: { path: x }\ndata: { sources: [{ path: a }] }\ntraining: { output_dir: o\tut }", "run.yaml");
+        Assert.EndsWith("o\tut", run.Training.OutputDir, StringComparison.Ordinal);
+        Assert.Equal(run, ConfigFile.Parse<RunConfig>(ConfigFile.ToYaml(run), "run.yaml"));
+    }
+
     /// <summary>Any text survives being written and read, as YAML and as JSON.</summary>
     [Fact]
     public void Texts_are_written_so_that_they_read_back_equal() =>

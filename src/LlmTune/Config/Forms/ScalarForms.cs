@@ -140,7 +140,8 @@ internal sealed partial class PathForm(bool maybe, bool maybeHub) : Form
         const string Letters = "abtnvfreNLP";
         var isWindows = text.Length > 1 && char.IsAsciiLetter(text[0]) && text[1] == ':';
         var at = text.AsSpan().IndexOfAny(EscapeValues);
-        if (node is not ScalarNode { Quoted: true } || at < 0 || (maybe && !isWindows)) return null;
+        var isWhole = !isWindows && Path.IsPathRooted(text);   // as paths are written into a run's own file, tabs and all
+        if (node is not ScalarNode { Quoted: true } || at < 0 || isWhole || (maybe && !isWindows)) return null;
         var letter = Letters[Escapes.IndexOf(text[at], StringComparison.Ordinal)];
         return $"must be a path, got one with the escape \\{letter}; in double quotes a backslash begins an escape: write a Windows path in single quotes ('C:\\data') or with slashes (C:/data)";
     }
