@@ -127,18 +127,20 @@ public sealed class RunFolder
     /// <summary>Adds to run.json what is known at the end only.</summary>
     public void AddFact(string name, JsonNode value)
     {
-        var file = System.IO.Path.Combine(Path, RecordName);
-        var record = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+        var record = ReadRecord();
         record[name] = value;
-        AtomicFile.WriteText(file, record.ToJsonString(Indented) + "\n");
+        AtomicFile.WriteText(System.IO.Path.Combine(Path, RecordName), record.ToJsonString(Indented) + "\n");
     }
 
+    /// <summary>What run.json holds.</summary>
+    private JsonObject ReadRecord() => JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(Path, RecordName)))!.AsObject();
+
     /// <summary>The sources that it read, with their rows and how many of these were held out, by run.json; null where that does not say.</summary>
-    public IReadOnlyList<(string Label, long Rows, int HeldOut)>? Data => JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(Path, RecordName)))?["data"] is not JsonArray sources ? null
+    public IReadOnlyList<(string Label, long Rows, int HeldOut)>? Data => ReadRecord()["data"] is not JsonArray sources ? null
         : [.. sources.Select(source => ($"{source?["label"]}", (long?)source?["rows"] ?? 0, (int?)source?["held_out"] ?? 0))];
 
     /// <summary>Whether rows that it trained on went through the chat template, by the formats that run.json names.</summary>
-    public bool TrainedChats => JsonNode.Parse(File.ReadAllText(System.IO.Path.Combine(Path, RecordName)))?["data"] is JsonArray sources
+    public bool TrainedChats => ReadRecord()["data"] is JsonArray sources
         && sources.Any(source => source?["format"]?.ToString() is { } format && RunData.ChatFormats.Contains(format));
 
     /// <summary>The configuration that the run had.</summary>
