@@ -72,7 +72,7 @@ public partial class ReadmeTests
             """);
         var (code, output, error) = AppTests.Run("preview", folder["run.yaml"]);
         Assert.True(code == 0, error);
-        Assert.Contains(format, output + error, StringComparison.Ordinal);
+        Assert.Contains($" of the format {format}", output + error, StringComparison.Ordinal);
     }
 
     [Theory]

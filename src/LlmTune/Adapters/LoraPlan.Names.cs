@@ -21,9 +21,9 @@ public sealed partial record LoraPlan
             .. Unnamed("target_modules", Targets, targetable, Targetable),
             .. Excluded is null ? [] : Unnamed("exclude_modules", Excluded, parts, "module"),
             .. UnnamedCopies(parts),
+            .. LayersOf(targetable),
         ];
-        if (problems.Count == 0) problems.AddRange(LayersOf(targetable));
-        if (problems.Count == 0)
+        if (problems.Count == 0)   // the patterns go over what is adapted
         {
             var targets = Select(parts).Select(target => target.Part).ToList();
             problems.AddRange([.. Patterns("rank_pattern", [.. RankPattern.Select(entry => entry.Pattern)], targets, parts),

@@ -15,42 +15,10 @@ public static class NamedShapes
               "initializer_range": 0.02, "tie_word_embeddings": true, "torch_dtype": "float32", "use_cache": true
             }
             """,
-        ["qwen2.5-0.5b"] = """
-            {
-              "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 896, "intermediate_size": 4864,
-              "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2, "hidden_act": "silu",
-              "max_position_embeddings": 32768, "max_window_layers": 24, "sliding_window": 32768, "use_sliding_window": false, "use_mrope": false,
-              "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": true,
-              "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
-            }
-            """,
-        ["qwen2.5-1.5b"] = """
-            {
-              "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 1536, "intermediate_size": 8960,
-              "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2, "hidden_act": "silu",
-              "max_position_embeddings": 32768, "max_window_layers": 28, "sliding_window": 32768, "use_sliding_window": false, "use_mrope": false,
-              "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": true,
-              "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
-            }
-            """,
-        ["qwen2.5-3b"] = """
-            {
-              "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 11008,
-              "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2, "hidden_act": "silu",
-              "max_position_embeddings": 32768, "max_window_layers": 36, "sliding_window": 32768, "use_sliding_window": false, "use_mrope": false,
-              "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": true,
-              "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
-            }
-            """,
-        ["qwen2.5-7b"] = """
-            {
-              "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944,
-              "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "hidden_act": "silu",
-              "max_position_embeddings": 131072, "max_window_layers": 28, "sliding_window": 131072, "use_sliding_window": false, "use_mrope": false,
-              "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": false,
-              "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
-            }
-            """,
+        ["qwen2.5-0.5b"] = Qwen25(width: 896, inner: 4864, layers: 24, heads: 14, keyValueHeads: 2, vocabulary: 151936, positions: 32768, isTied: true),
+        ["qwen2.5-1.5b"] = Qwen25(width: 1536, inner: 8960, layers: 28, heads: 12, keyValueHeads: 2, vocabulary: 151936, positions: 32768, isTied: true),
+        ["qwen2.5-3b"] = Qwen25(width: 2048, inner: 11008, layers: 36, heads: 16, keyValueHeads: 2, vocabulary: 151936, positions: 32768, isTied: true),
+        ["qwen2.5-7b"] = Qwen25(width: 3584, inner: 18944, layers: 28, heads: 28, keyValueHeads: 4, vocabulary: 152064, positions: 131072, isTied: false),
         ["llama3-8b"] = """
             {
               "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 128256, "hidden_size": 4096, "intermediate_size": 14336,
@@ -61,6 +29,16 @@ public static class NamedShapes
             }
             """,
     };
+
+    private static string Qwen25(int width, int inner, int layers, int heads, int keyValueHeads, int vocabulary, int positions, bool isTied) => $$"""
+        {
+          "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "vocab_size": {{vocabulary}}, "hidden_size": {{width}}, "intermediate_size": {{inner}},
+          "num_hidden_layers": {{layers}}, "num_attention_heads": {{heads}}, "num_key_value_heads": {{keyValueHeads}}, "hidden_act": "silu",
+          "max_position_embeddings": {{positions}}, "max_window_layers": {{layers}}, "sliding_window": {{positions}}, "use_sliding_window": false, "use_mrope": false,
+          "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "attention_dropout": 0.0, "initializer_range": 0.02, "tie_word_embeddings": {{(isTied ? "true" : "false")}},
+          "bos_token_id": 151643, "eos_token_id": 151643, "torch_dtype": "bfloat16", "use_cache": true
+        }
+        """;
 
     /// <summary>A fresh copy, to be changed; null if there is no such name.</summary>
     public static JsonObject? Find(string name) => All.TryGetValue(name, out var config) ? (JsonObject)JsonNode.Parse(config)! : null;

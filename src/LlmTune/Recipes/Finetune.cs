@@ -114,9 +114,10 @@ public static class Finetune
         }
         if (tally.Skipped > 0) log.Warning("{Skipped:N0} of {Steps:N0} steps were skipped: their loss or gradients were not finite", tally.Skipped, steps);
         if (steps > 0 && tally.Skipped == steps) throw new RunException($"none of the {steps:N0} steps had finite gradients, so nothing was learnt; {Cure}");
-        if (applied.Steps > 0 && Ruin.Of(parts.Model, applied.Groups, tally.Sound) is { } ruined)
-            throw new RunException($"after {steps:N0} steps {ruined}: nothing of this run is kept but {run.Metrics}; {Cure}");
         var last = evaluation.At(steps);
+        var isHeldOutSound = last is { } loss && double.IsFinite(loss);   // tells as much as a batch does
+        if (applied.Steps > 0 && Ruin.Of(parts.Model, applied.Groups, isHeldOutSound ? null : tally.Sound) is { } ruined)
+            throw new RunException($"after {steps:N0} steps {ruined}: nothing of this run is kept but {run.Metrics}; {Cure}");
 
         Save(run, plan, parts.Model, parts.Adapters, log);
         run.AddFact("ended", Ended(steps, tally.Skipped, interrupted, first, last));

@@ -7,35 +7,34 @@ namespace LlmTune.Tokenization;
 /// some write the word None for it; some write arguments by tojson, some add them to a text. A short conversation with words that stand
 /// nowhere else is rendered in one form after the other, and the first that writes the call and its result as they should be is taken.
 /// </summary>
-/// <param name="render">What the template makes of a conversation; a <see cref="TemplateException"/> where it refuses it.</param>
-/// <param name="tools">Whether the conversations have tools: templates may take another course with them.</param>
-internal sealed class CallForms(Func<ConversationValues, string> render, bool tools)
+internal sealed class CallForms
 {
     private const string Question = "zqquestion", Function = "zqfunction", Key = "zqkey", Value = "zqvalue", Result = "zqresult", Answer = "zqanswer";
 
     /// <summary>Nine letters and digits, which Mistral's templates insist on.</summary>
     private const string Id = "zqcall001";
 
-    private readonly Lazy<CallForm>
-        _absent = new(() => First(render, tools, null, [NoContent.LeftOut, NoContent.Null, NoContent.Empty])),
-        _empty = new(() => First(render, tools, null, [NoContent.Empty, NoContent.LeftOut, NoContent.Null])),
-        _text = new(() => First(render, tools, "zqtext", [NoContent.LeftOut]));
+    private readonly Lazy<CallForm> _absent, _empty, _text;
+    private readonly Lazy<bool> _objects, _lists;
 
-    private Lazy<bool>? _objects, _lists;
+    /// <param name="render">What the template makes of a conversation; a <see cref="TemplateException"/> where it refuses it.</param>
+    /// <param name="tools">Whether the conversations have tools: templates may take another course with them.</param>
+    public CallForms(Func<ConversationValues, string> render, bool tools)
+    {
+        _absent = new(() => First(render, tools, null, [NoContent.LeftOut, NoContent.Null, NoContent.Empty]));
+        _empty = new(() => First(render, tools, null, [NoContent.Empty, NoContent.LeftOut, NoContent.Null]));
+        _text = new(() => First(render, tools, "zqtext", [NoContent.LeftOut]));
+        bool Takes(object result) => Properly(render, tools, _empty.Value, null, result).HasFlag(Written.Result);
+        _objects = new(() => Takes(PyDict.Of([(Key, Result)])));
+        _lists = new(() => Takes(new List<object?> { PyDict.Of([(Key, Result)]) }));
+    }
 
     /// <summary>The form of a turn's calls.</summary>
     /// <param name="content">The turn's text; null and "" are tried as they stand before they are changed.</param>
     public CallForm Of(string? content) => content switch { null => _absent.Value, "" => _empty.Value, _ => _text.Value };
 
     /// <summary>Whether a result that is an object, or a list, is given to the template as that; else as JSON text.</summary>
-    public bool TakesResult(bool isList)
-    {
-        LazyInitializer.EnsureInitialized(ref _objects, () => new Lazy<bool>(() => Takes(PyDict.Of([(Key, Result)]))));
-        LazyInitializer.EnsureInitialized(ref _lists, () => new Lazy<bool>(() => Takes(new List<object?> { PyDict.Of([(Key, Result)]) })));
-        return (isList ? _lists : _objects)!.Value;
-    }
-
-    private bool Takes(object result) => Properly(render, tools, Of(""), null, result).HasFlag(Written.Result);
+    public bool TakesResult(bool isList) => (isList ? _lists : _objects).Value;
 
     [Flags]
     private enum Written
