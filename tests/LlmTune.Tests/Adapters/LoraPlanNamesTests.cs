@@ -56,6 +56,6 @@ public class LoraPlanNamesTests
         Assert.Equal("layers_to_transform [3, 9] are no layers of the model; it has 0 to 2", Error(Plan("q_proj") with { Layers = [1, 3, 9] }));
         Assert.StartsWith("layers_pattern 'h' stands before no layer's number in the names of the model, as in model.layers.0.", Error(Plan("q_proj") with { Layers = [1], LayersPattern = ["layers", "h"] }), StringComparison.Ordinal);
         Assert.Equal("modules_to_save [lm_hed] names no module of the model, did you mean 'lm_head'?", Error(Plan("q_proj") with { ModulesToSave = ["lm_hed", "embed_tokens"] }));
-        Assert.Equal(2, Error(Plan("q_prj") with { ModulesToSave = ["lm_hed"] })!.Split('\n').Length);   // all at once
+        Assert.Equal(3, Error(Plan("q_prj") with { ModulesToSave = ["lm_hed"], Layers = [9] })!.Split('\n').Length);   // all at once
     }
 }
